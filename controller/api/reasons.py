@@ -49,6 +49,7 @@ class Reason(StrEnum):
     # The rule that decided (the record), and HPA's condition reasons.
     AS_PROPOSED = "AsProposed"
     AT_TARGET = "AtTarget"
+    UP_ONLY = "UpOnly"
     WITHIN_TOLERANCE = "WithinTolerance"
     SCALE_UP_STABILIZED = "ScaleUpStabilized"
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"

@@ -1,0 +1,22 @@
+"""The decision: arrays and settings in, replicas and the reasons for them out. Pure numpy; no I/O, no clock, no Kubernetes."""
+
+from controller.engine.batch import History, Rules, Samples, Scalers
+from controller.engine.decision import Decisions, Stage, evaluate
+from controller.engine.reasons import NONE, code, reason
+from controller.engine.record import DimensionRecord, Record, record_of
+
+__all__ = [
+    "NONE",
+    "Decisions",
+    "DimensionRecord",
+    "History",
+    "Record",
+    "Rules",
+    "Samples",
+    "Scalers",
+    "Stage",
+    "code",
+    "evaluate",
+    "reason",
+    "record_of",
+]

@@ -1,0 +1,1 @@
+"""The running operator: kopf wiring, the cycle, what it remembers and what it writes."""

@@ -1,0 +1,83 @@
+"""The commands: each reads its arguments here and does its work elsewhere.
+
+Bad input ends with one sentence on standard error and exit status 2, never with a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from controller.api import KIND as SCALER_KIND
+from controller.api import CompositeScaler, CompositeScalerError, Configuration, InvalidManifest, crd
+from controller.operator.logs import configure
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="compositescaler",
+    help="Scales Kubernetes workloads on one explained vector of CPU, memory, latency and any PromQL.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(help="The operator's configuration file.")],
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Default: the pod's service account, else your kubeconfig.")
+    ] = None,
+) -> None:
+    """Run the operator until it is told to stop."""
+    configuration = Configuration.load(config)
+    configure(configuration.log_level, configuration.log_format)
+    if kubeconfig is not None:
+        # The kubernetes library, by which kopf logs in, reads this variable once, when it is imported.
+        os.environ["KUBECONFIG"] = str(kubeconfig)
+    from controller.operator.app import run as run_operator
+
+    asyncio.run(run_operator(configuration, kubeconfig))
+
+
+@app.command(name="crd")
+def print_crd() -> None:
+    """Print the CustomResourceDefinition, for `kubectl apply -f -`."""
+    typer.echo(crd.render(), nl=False)
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="Manifests; - reads standard input.")]) -> None:
+    """Check CompositeScaler manifests without a cluster: what is wrong, and what to write instead."""
+    mistakes = 0
+    for file in files:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        for manifest in yaml.safe_load_all(text):
+            if isinstance(manifest, dict) and manifest.get("kind") == SCALER_KIND:
+                mistakes += not _fine(str(file), manifest)
+    raise typer.Exit(2 if mistakes else 0)
+
+
+def _fine(file: str, manifest: dict[str, Any]) -> bool:
+    try:
+        scaler = CompositeScaler.parse(manifest)
+    except InvalidManifest as error:
+        typer.echo(f"{file}: {error}", err=True)
+        return False
+    typer.echo(f"{file}: {'/'.join(scaler.key)} is valid")
+    return True
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except (CompositeScalerError, OSError, yaml.YAMLError) as error:
+        typer.echo(f"compositescaler: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,205 @@
+"""The arrays that go into one evaluation: settings of all scalers, samples of all pods, history of all scalers.
+
+Shapes: S scalers, D dimensions (the most that any scaler has; the rest is unused), P pods sorted by scaler, K remembered
+recommendations, E remembered scale events, R policies of one direction. Where the arrays come from is not this module's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api import (
+    Aggregation,
+    Dimension,
+    Direction,
+    DirectionRules,
+    OnMissing,
+    Per,
+    PolicyType,
+    SelectPolicy,
+    Spec,
+)
+
+__all__ = ["History", "Rules", "Samples", "Scalers"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+#: Order of the codes in `Scalers.aggregation` and `Rules.select`.
+AGGREGATIONS: Final = (Aggregation.MEAN, Aggregation.P95, Aggregation.MAX)
+SELECTIONS: Final = (SelectPolicy.MAX, SelectPolicy.MIN, SelectPolicy.DISABLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """HPA's scaling rules of one direction, and our cooldown, for all scalers.
+
+    `window`, `cooldown` and `tolerance` are (S,) in seconds, seconds and ratio; `select` (S,) indexes SELECTIONS; the policies
+    are (S, R): `pods` and `percent` hold the value where the policy is of that type and -1 elsewhere, `period` is in seconds.
+    """
+
+    window: Floats
+    tolerance: Floats
+    cooldown: Floats
+    select: NDArray[np.int8]
+    pods: Ints
+    percent: Ints
+    period: Floats
+
+    @classmethod
+    def of(cls, rules: Sequence[DirectionRules], cooldown_seconds: Sequence[float]) -> Rules:
+        """Stack the rules of all scalers; `cooldown_seconds` is one number a scaler."""
+        width = max((len(each.policies) for each in rules), default=1)
+        pods = np.full((len(rules), width), -1, np.int64)
+        percent = np.full((len(rules), width), -1, np.int64)
+        period = np.zeros((len(rules), width))
+        for row, each in enumerate(rules):
+            for column, policy in enumerate(each.policies):
+                (pods if policy.type is PolicyType.PODS else percent)[row, column] = policy.value
+                period[row, column] = policy.period_seconds
+        return cls(
+            window=np.array([each.window_seconds for each in rules], np.float64),
+            tolerance=np.array([each.tolerance_value for each in rules], np.float64),
+            cooldown=np.array(cooldown_seconds, np.float64),
+            select=np.array([SELECTIONS.index(each.select_policy) for each in rules], np.int8),
+            pods=pods,
+            percent=percent,
+            period=period,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scalers:
+    """The settings of all scalers: (S,) and, for what a dimension has, (S, D).
+
+    `target`, `floor` and `cap` are in the dimension's own unit (share, cores, bytes, seconds, plain); `used` says which
+    columns a scaler has, `per_pod` whether a column's value is one per pod, `blocks` whether its absence forbids scaling down
+    (`onMissing: Hold`), `may_lower` whether it may ask for fewer replicas.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    dimensions: tuple[tuple[Dimension, ...], ...]
+    used: Flags
+    per_pod: Flags
+    blocks: Flags
+    may_lower: Flags
+    target: Floats
+    floor: Floats
+    weight: Floats
+    cap: Floats
+    norm: Floats
+    target_magnitude: Floats
+    aggregation: NDArray[np.int8]
+    max_age: Floats
+    min_coverage: Floats
+    min_replicas: Ints
+    max_replicas: Ints
+    up: Rules
+    down: Rules
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def rules(self, direction: Direction) -> Rules:
+        """The rules of one direction."""
+        return self.up if direction is Direction.UP else self.down
+
+    @classmethod
+    def of(cls, specs: Sequence[Spec]) -> Scalers:
+        """Stack valid specs into arrays, in the given order."""
+        rows = len(specs)
+        width = max((len(spec.dimensions) for spec in specs), default=1)
+
+        def column(value: float) -> Floats:
+            return np.full((rows, width), value, np.float64)
+
+        used, per_pod, blocks, may_lower = (np.zeros((rows, width), np.bool_) for _ in range(4))
+        target, floor, weight, cap = column(1.0), column(0.0), column(0.0), column(np.inf)
+        for row, spec in enumerate(specs):
+            for at, dimension in enumerate(spec.dimensions):
+                used[row, at] = True
+                per_pod[row, at] = dimension.per is Per.POD
+                blocks[row, at] = dimension.on_missing is OnMissing.HOLD
+                may_lower[row, at] = dimension.scale_down
+                target[row, at] = dimension.amount.value
+                floor[row, at] = dimension.floor_amount.value
+                weight[row, at] = dimension.weight
+                cap[row, at] = dimension.effective_cap
+        return cls(
+            names=tuple(tuple(dimension.name for dimension in spec.dimensions) for spec in specs),
+            dimensions=tuple(tuple(spec.dimensions) for spec in specs),
+            used=used,
+            per_pod=per_pod,
+            blocks=blocks,
+            may_lower=may_lower,
+            target=target,
+            floor=floor,
+            weight=weight,
+            cap=cap,
+            norm=np.array([spec.magnitude.p for spec in specs], np.float64),
+            target_magnitude=np.array([spec.magnitude.target_value for spec in specs], np.float64),
+            aggregation=np.array([AGGREGATIONS.index(spec.magnitude.aggregation) for spec in specs], np.int8),
+            max_age=np.array([spec.quality.max_age_seconds for spec in specs], np.float64),
+            min_coverage=np.array([spec.quality.min_coverage_share for spec in specs], np.float64),
+            min_replicas=np.array([spec.min_replicas for spec in specs], np.int64),
+            max_replicas=np.array([spec.max_replicas for spec in specs], np.int64),
+            up=Rules.of(
+                [spec.rules(Direction.UP) for spec in specs], [spec.cooldown.scale_up_seconds for spec in specs]
+            ),
+            down=Rules.of(
+                [spec.rules(Direction.DOWN) for spec in specs], [spec.cooldown.scale_down_seconds for spec in specs]
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What was seen this cycle.
+
+    `current` (S,) is `spec.replicas` of the target; `scaler` (P,) the row of each pod's scaler, ascending; `ready` (P,) whether
+    the pod is Ready and stays. `values` and `ages` (seconds) are (P, D) for the dimensions with one value per pod and
+    `target_values`, `target_ages` (S, D) for the others; `seen` and `target_seen` say where there is a sample at all: a
+    sample that is NaN was seen. `faults` (S, D) holds the code of a `Reason` where a dimension's whole answer cannot be
+    trusted, else -1.
+    """
+
+    current: Ints
+    scaler: NDArray[np.intp]
+    ready: Flags
+    values: Floats
+    ages: Floats
+    seen: Flags
+    target_values: Floats
+    target_ages: Floats
+    target_seen: Flags
+    faults: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is remembered: times are in the clock of `now`, padding is `-inf` (infinitely long ago).
+
+    `recommendations` (S, K) are unstabilized replicas of earlier cycles at `recommended_at` (S, K) seconds; `changes` (S, E) signed
+    changes of replicas at `changed_at` (S, E) seconds.
+    """
+
+    recommendations: Ints
+    recommended_at: Floats
+    changes: Ints
+    changed_at: Floats
+
+    @classmethod
+    def empty(cls, scalers: int) -> History:
+        """Nothing remembered."""
+        return cls(
+            recommendations=np.zeros((scalers, 1), np.int64),
+            recommended_at=np.full((scalers, 1), -np.inf),
+            changes=np.zeros((scalers, 1), np.int64),
+            changed_at=np.full((scalers, 1), -np.inf),
+        )

@@ -1,0 +1,80 @@
+"""The proposal in HPA's shape: as many replicas as bring the magnitude to its target if magnitude is load per pod.
+
+    replicas = ceil(pods * m / target)
+
+Pods without a full set of samples, and pods that are not Ready, count as HPA counts them: never in the direction that
+their absence would flatter. Going up they are taken as idle, going down those that are Ready but silent as full; when that turns the
+direction round, nothing is proposed. Source: HPA's replica calculator. Other responses will stand beside this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.api import Direction
+from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
+from controller.engine.magnitude import Magnitude, aggregate
+from controller.engine.quality import Quality
+
+__all__ = ["Proposal", "ceil", "propose"]
+
+#: Replica counts stay below this (HPA's own cap is 2^31 - 1).
+MOST_REPLICAS = 2**31 - 1
+
+#: Products of doubles that should be whole are not always; a part in 10^9 above a whole number is not a pod.
+GRAIN = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """`replicas` (S,) as proposed, and `beyond` (S,): whether the magnitude is outside the tolerance around its target."""
+
+    replicas: Ints
+    beyond: Flags
+
+
+def ceil(value: Floats) -> Ints:
+    """The next whole number, forgiving the dust of double precision, within what a replica count can be."""
+    bounded = np.clip(np.nan_to_num(value, nan=0.0, posinf=MOST_REPLICAS), 0, MOST_REPLICAS)
+    return np.ceil(bounded - GRAIN * np.maximum(1.0, bounded)).astype(np.int64)
+
+
+def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Magnitude) -> Proposal:
+    """Replicas by the proportional rule; the current number where nothing can be measured."""
+    of = samples.scaler
+    current, target = samples.current, scalers.target_magnitude
+    complete = np.bincount(of[magnitude.complete], minlength=len(scalers))
+    ratio = magnitude.total / target
+    replicas = ceil(complete * ratio)
+
+    silent = samples.ready & ~magnitude.complete
+    upwards = ratio > 1
+    # Who counts besides the complete pods: going up the silent and the unready, going down the silent.
+    counted = magnitude.complete | silent | (~samples.ready & upwards[of])
+    assumed = np.where(
+        samples.ready,
+        np.where(upwards[of] | magnitude.complete, magnitude.pod, np.maximum(magnitude.pod, target[of])),
+        0.0,
+    )
+    counts = np.bincount(of[counted], minlength=len(scalers))
+    cautious = counts > complete
+    cautious_ratio = aggregate(scalers, of, assumed, counted) / target
+    cautious_replicas = ceil(counts * cautious_ratio)
+    turned = (cautious_ratio - 1) * (ratio - 1) < 0
+    against = np.where(upwards, cautious_replicas < current, cautious_replicas > current)
+    cautious_replicas = np.where(turned | against, current, cautious_replicas)
+
+    measured = np.isfinite(magnitude.total)
+    beyond = _beyond(scalers, ratio) & (~cautious | _beyond(scalers, cautious_ratio))
+    return Proposal(
+        replicas=np.where(measured, np.where(cautious, cautious_replicas, replicas), current),
+        beyond=beyond & measured,
+    )
+
+
+def _beyond(scalers: Scalers, ratio: Floats) -> Flags:
+    """Whether a ratio to the target is outside the tolerance, whose edges still belong to it."""
+    up, down = (scalers.rules(direction).tolerance for direction in (Direction.UP, Direction.DOWN))
+    return (ratio > 1 + up + GRAIN) | (ratio < 1 - down - GRAIN)

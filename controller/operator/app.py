@@ -1,0 +1,278 @@
+"""The operator as a process: kopf's wiring, and everything that runs beside it, started and stopped in order.
+
+kopf does start-up, clean-up, login and the watch of CompositeScalers, nothing else: its handlers return nothing and touch no patch, so
+that it never writes to an object. Why not more of it is measured in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from controller.api import GROUP, PLURAL, VERSION, Configuration, KubernetesError
+from controller.kube import (
+    COMPOSITE_SCALERS,
+    Client,
+    Discovery,
+    EventRecorder,
+    PodCache,
+    PodObject,
+    Reflector,
+    TargetCache,
+    wait_for_crd,
+)
+from controller.operator.clock import Clock
+from controller.operator.cycle import Cycle
+from controller.operator.loop import Grid
+from controller.operator.plan import Planner, SourceCatalogue
+from controller.operator.report import Reporter
+from controller.operator.scalers import Key, ScalerStore
+from controller.operator.server import HealthServer
+from controller.operator.targets import Targets
+from controller.operator.telemetry import Sighting, Telemetry
+from controller.operator.writes import Writer
+from controller.prometheus import Source
+
+__all__ = ["Operator", "run"]
+
+#: kopf keeps what it saw before a 410 for ever; our own list puts that right this often (seconds).
+RESYNC: Final = 300.0
+#: A cycle that has not ended after so many intervals means that the loop hangs.
+HANGS_AFTER: Final = 4
+
+logger = logging.getLogger(__name__)
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps no last-handled configuration: nothing is written, and no event costs a deep copy of the object."""
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """There never is one."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Keeps no progress of handlers, because ours finish at once."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:
+        """There never is any."""
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Keep nothing."""
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Nothing to remove."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Nothing to touch."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Nothing of ours is in there."""
+        return essence
+
+
+class Operator:
+    """Everything that runs beside kopf, wired together."""
+
+    def __init__(self, configuration: Configuration, client: Client, clock: Clock | None = None) -> None:
+        clock = clock or Clock()
+        self.configuration = configuration
+        self.store = ScalerStore()
+        self._clock = clock
+        self._client = client
+        self._pods = PodCache()
+        self._pod_reflector = Reflector(
+            client, "/api/v1/pods", PodObject, self._pods, name="pods", clock=clock.monotonic
+        )
+        self._targets = TargetCache(client, clock=clock.monotonic)
+        self._events = EventRecorder(client, instance=socket.gethostname())
+        self._sources = {name: Source(name, source) for name, source in configuration.sources.items()}
+        table: dict[Key, Sighting] = {}
+        self._telemetry = Telemetry(lambda: table, self._cache_ages)
+        catalogues = {
+            name: SourceCatalogue(self._sources[name].families, source.window_seconds)
+            for name, source in configuration.sources.items()
+        }
+        self._cycle = Cycle(
+            store=self.store,
+            planner=Planner(catalogues),
+            sources=self._sources,
+            targets=Targets(Discovery(client), self._targets, self._pods),
+            writer=Writer(client, self._events, self._telemetry),
+            reporter=Reporter(client, self._events, self._telemetry, table),
+            telemetry=self._telemetry,
+            clock=clock,
+            evaluation_delay=configuration.evaluation_delay_seconds,
+        )
+        self._grid = Grid(configuration.interval_seconds, self._one_cycle, clock.monotonic)
+        host, port = configuration.address
+        self.server = HealthServer(host, port, alive=self._alive, ready=self._ready, registry=self._telemetry.registry)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._counted_overruns = 0
+
+    async def start(self) -> None:
+        """Start the caches and the cycle; returns at once."""
+        for name, work in (
+            ("pods", self._pod_reflector.run()),
+            ("events", self._events.run()),
+            ("resync", self._resync()),
+            ("cycle", self._run_cycles()),
+        ):
+            self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def stop(self) -> None:
+        """End everything that `start` began; what was said but not yet sent gets a second."""
+        cycle = [task for task in self._tasks if task.get_name() != "events"]
+        await _cancel(cycle)
+        await self._events.flush(1.0)
+        await _cancel(self._tasks)
+        await self._targets.close()
+        for source in self._sources.values():
+            source.close()
+
+    async def _run_cycles(self) -> None:
+        await self._pod_reflector.synced.wait()
+        await self._list_scalers()
+        logger.info(
+            "synced: %d scalers, %d pods; evaluating every %g s", len(self.store), len(self._pods), self._grid.interval
+        )
+        await self._grid.run()
+
+    async def _one_cycle(self) -> None:
+        result = "error"
+        try:
+            with self._telemetry.cycle_seconds.time():
+                await self._cycle.run()
+            result = "ok"
+        finally:
+            self._telemetry.cycles.labels(result).inc()
+            self._telemetry.overruns.inc(self._grid.overruns - self._counted_overruns)
+            self._counted_overruns = self._grid.overruns
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC)
+            await self._list_scalers()
+
+    async def _list_scalers(self) -> None:
+        """Make the store equal to what the API server has; an answer that does not come leaves it as it is."""
+        objects: list[dict[str, Any]] = []
+        query = {"limit": "500"}
+        try:
+            while True:
+                page = json.loads(
+                    await self._client.request("GET", COMPOSITE_SCALERS.path(), query=query, timeout=30.0)
+                )
+                objects += page["items"]
+                token = (page.get("metadata") or {}).get("continue")
+                if not token:
+                    break
+                query = {"limit": "500", "continue": token}
+        except KubernetesError as error:
+            logger.warning("cannot list CompositeScalers, going on with what is known: %s", error)
+            return
+        self.store.resync(objects)
+
+    def _alive(self) -> str | None:
+        started, finished = self._grid.last_started, self._grid.last_finished
+        if started is None or (finished is not None and finished >= started):
+            return None
+        late = self._clock.monotonic() - started
+        limit = max(HANGS_AFTER * self._grid.interval, 60.0)
+        return f"the cycle has been running for {late:.0f} s" if late > limit else None
+
+    def _ready(self) -> str | None:
+        if not self._pod_reflector.synced.is_set():
+            return "the pods are not listed yet"
+        return None if self._grid.last_finished is not None else "the first cycle has not ended yet"
+
+    def _cache_ages(self) -> Mapping[str, float]:
+        now = self._clock.monotonic()
+        return {"pods": self._pod_reflector.age(now), **self._targets.ages(now)}
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run(configuration: Configuration, kubeconfig: Path | None = None) -> None:
+    """Run the operator until SIGTERM or SIGINT; raises OSError where the port to listen on is taken."""
+    client = await Client.connect(kubeconfig)
+    operator = Operator(configuration, client)
+    await operator.server.start()
+    logger.info("listening on port %d; API server %s", operator.server.port, client.host)
+    try:
+        if await _crd_or_signal(client):
+            await kopf.operator(registry=_registry(operator), settings=_settings(), clusterwide=True, standalone=True)
+    finally:
+        await operator.server.stop()
+        await client.close()
+    logger.info("stopped")
+
+
+async def _crd_or_signal(client: Client) -> bool:
+    """Wait for the CRD; false where a signal came first. kopf takes the signals over once it runs."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    waits = [asyncio.create_task(wait_for_crd(client, logger)), asyncio.create_task(stopped.wait())]
+    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+    if waits[0] in done:
+        await waits[0]
+    return not stopped.is_set()
+
+
+def _registry(operator: Operator) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def _start(**_: Any) -> None:
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def _stop(**_: Any) -> None:
+        await operator.stop()
+
+    @kopf.on.login(registry=registry)
+    async def _login(logger: Any, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_via_client(logger=logger, settings=settings)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def _seen(event: kopf.RawEvent, **_: Any) -> None:
+        body: Any = event["object"]
+        if event["type"] == "DELETED":
+            operator.store.remove((body["metadata"]["namespace"], body["metadata"]["name"]))
+        else:
+            operator.store.upsert(body)
+
+    return registry
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.queueing.idle_timeout = 1
+    settings.networking.request_timeout = 30
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    return settings

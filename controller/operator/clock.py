@@ -1,0 +1,51 @@
+"""The operator's two clocks: monotonic seconds for ages and windows, wall time only for what is written to or read from the API.
+
+The pair is taken together, so that a time that the API server remembers can be placed on the monotonic clock: a wall clock that is set
+back neither lengthens a cooldown nor forgets it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+__all__ = ["Clock", "Moment", "parse_time", "rfc3339"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on both clocks, in seconds."""
+
+    monotonic: float
+    wall: float
+
+    def monotonic_of(self, wall: float) -> float:
+        """Where a wall-clock time of the past lies on the monotonic clock; a time in the future counts as now."""
+        return self.monotonic - max(0.0, self.wall - wall)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where the time comes from; tests pass their own functions."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+    def now(self) -> Moment:
+        """Both clocks, read together."""
+        return Moment(self.monotonic(), self.wall())
+
+
+def rfc3339(wall: float) -> str:
+    """A wall-clock time as the API server writes it, in whole seconds of UTC."""
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> float:
+    """The wall-clock seconds of a time that the API server wrote.
+
+    Raises ValueError.
+    """
+    return datetime.fromisoformat(text).timestamp()

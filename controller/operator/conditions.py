@@ -1,0 +1,114 @@
+"""The conditions of a CompositeScaler, with HPA's types and reasons.
+
+`Ready` says that the spec is valid and the target is there; `ScalingActive` that metrics flow; `AbleToScale` that the
+number can be read and
+written; `ScalingLimited` that a limit changed what was wanted. They are never mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.api import Condition as WrittenCondition
+from controller.api import ConditionStatus, ConditionType, Reason
+from controller.engine import Record, Stage
+from controller.operator.clock import rfc3339
+from controller.operator.scalers import Problem
+
+__all__ = ["Condition", "of_problem", "of_record", "written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition; `status` None is Unknown."""
+
+    type: ConditionType
+    status: bool | None
+    reason: Reason
+    message: str
+
+    @property
+    def word(self) -> ConditionStatus:
+        """True, False or Unknown, as Kubernetes writes it."""
+        return ConditionStatus.UNKNOWN if self.status is None else ConditionStatus(str(self.status))
+
+
+def of_problem(problem: Problem) -> tuple[Condition, ...]:
+    """A scaler that cannot work: not ready, and whatever worked before does not any more."""
+    finding_target = problem.reason in (Reason.TARGET_NOT_FOUND, Reason.FAILED_GET_SCALE, Reason.NOT_SCALABLE)
+    return (
+        Condition(ConditionType.READY, False, problem.reason, problem.message),
+        Condition(ConditionType.SCALING_ACTIVE, False, problem.reason, problem.message),
+        Condition(ConditionType.ABLE_TO_SCALE, False, Reason.FAILED_GET_SCALE, problem.message)
+        if finding_target
+        else Condition(ConditionType.ABLE_TO_SCALE, None, problem.reason, problem.message),
+    )
+
+
+def of_record(record: Record, target: str, failure: str | None) -> tuple[Condition, ...]:
+    """A scaler that was evaluated; `failure` is why a write that was due did not succeed."""
+    return (
+        Condition(ConditionType.READY, True, Reason.ACCEPTED, f"the spec is valid and {target} was found"),
+        _active(record),
+        _able(record, failure),
+        Condition(
+            ConditionType.SCALING_LIMITED,
+            record.limited is not Reason.DESIRED_WITHIN_RANGE,
+            record.limited,
+            "the desired count is within the acceptable range"
+            if record.limited is Reason.DESIRED_WITHIN_RANGE
+            else record.sentence,
+        ),
+    )
+
+
+def _active(record: Record) -> Condition:
+    kind = ConditionType.SCALING_ACTIVE
+    missing = "; ".join(f"{each.name}: {each.message}" for each in record.invalid)
+    match record.rule:
+        case Reason.SCALING_DISABLED | Reason.NO_READY_PODS:
+            return Condition(kind, False, record.rule, record.sentence)
+        case Reason.NO_VALID_METRIC:
+            first = record.invalid[0].reason if record.invalid else None
+            return Condition(kind, False, first or Reason.NO_VALID_METRIC, missing or record.sentence)
+    if record.invalid:
+        return Condition(
+            kind, True, Reason.PARTIAL_METRICS, f"nothing scales down while a dimension is missing: {missing}"
+        )
+    return Condition(kind, True, Reason.VALID_METRIC_FOUND, "every dimension has enough fresh samples")
+
+
+def _able(record: Record, failure: str | None) -> Condition:
+    kind = ConditionType.ABLE_TO_SCALE
+    if failure is not None:
+        return Condition(kind, False, Reason.FAILED_UPDATE_SCALE, failure)
+    if record.desired != record.current:
+        return Condition(kind, True, Reason.SUCCEEDED_RESCALE, f"scaled from {record.current} to {record.desired}")
+    held = (Reason.SCALE_UP_STABILIZED, Reason.SCALE_DOWN_STABILIZED, Reason.COOLDOWN)
+    if record.rule in held and record.stages[Stage.TOLERATED] != record.current:
+        return Condition(kind, True, record.rule, record.sentence)
+    return Condition(kind, True, Reason.READY_FOR_NEW_SCALE, "nothing holds back a new scale")
+
+
+def written(
+    conditions: Iterable[Condition], previous: Iterable[WrittenCondition], generation: int, wall: float
+) -> tuple[WrittenCondition, ...]:
+    """As the status holds them; the transition time moves only where the status flips."""
+    before = {each.type: each for each in previous}
+
+    def since(condition: Condition) -> str:
+        old = before.get(condition.type)
+        return old.last_transition_time if old is not None and old.status is condition.word else rfc3339(wall)
+
+    return tuple(
+        WrittenCondition(
+            type=each.type,
+            status=each.word,
+            reason=str(each.reason),
+            message=each.message,
+            last_transition_time=since(each),
+            observed_generation=generation,
+        )
+        for each in conditions
+    )

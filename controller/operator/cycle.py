@@ -1,0 +1,162 @@
+"""One cycle: plan, fetch, join, decide, act, record, for all scalers at one moment.
+
+Nothing here waits for one scaler: every step is done for all of them before the next begins. What a step cannot do for a
+scaler (no target, no
+data, a refused write) becomes a sentence in that scaler's record and stops nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from controller.engine import Record, Scalers, evaluate, record_of
+from controller.operator.clock import Clock, Moment
+from controller.operator.memory import Memory
+from controller.operator.plan import Plan, Planner
+from controller.operator.report import Reporter
+from controller.operator.scalers import Key, Problem, Scaler, ScalerStore
+from controller.operator.snapshot import Layout, join
+from controller.operator.status import events_of
+from controller.operator.targets import Aimed, Targets
+from controller.operator.telemetry import Telemetry
+from controller.operator.writes import Rescale, Writer
+from controller.prometheus import Answer, Fault, Query, Source
+
+__all__ = ["Cycle"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What only changes when scalers, targets or pods do: kept from cycle to cycle."""
+
+    scalers: Scalers
+    plan: Plan
+    layout: Layout
+
+
+class Cycle:
+    """Holds what one cycle needs from the last one; `run` does one."""
+
+    def __init__(
+        self,
+        *,
+        store: ScalerStore,
+        planner: Planner,
+        sources: Mapping[str, Source],
+        targets: Targets,
+        writer: Writer,
+        reporter: Reporter,
+        telemetry: Telemetry,
+        clock: Clock,
+        evaluation_delay: float,
+    ) -> None:
+        self._store = store
+        self._planner = planner
+        self._sources = sources
+        self._targets = targets
+        self._writer = writer
+        self._reporter = reporter
+        self._telemetry = telemetry
+        self._clock = clock
+        self._delay = evaluation_delay
+        self._memory = Memory()
+        self._batch: tuple[tuple[object, ...], _Batch] | None = None
+
+    async def run(self) -> None:
+        """Do one cycle."""
+        now = self._clock.now()
+        scalers = self._store.all()
+        self._telemetry.scalers.set(len(scalers))
+        self._forget({scaler.key for scaler in scalers})
+        problems, planned = self._sort_out(scalers)
+        with self._step("targets"):
+            aimed, lost = await self._targets.aim(planned)
+        problems |= lost
+        with self._step("plan"):
+            batch = self._batch_of(aimed)
+            for each in aimed:
+                current = each.target.spec_replicas or 0
+                self._memory.meet(each.scaler.key, current, now.monotonic, events_of(each.scaler.status, now))
+        with self._step("fetch"):
+            answers = await self._ask(batch.plan, now.wall - self._delay)
+        with self._step("decide"):
+            records = self._decide(aimed, batch, answers, now)
+        with self._step("act"):
+            rescales = [
+                Rescale(each, record, now)
+                for each, record in zip(aimed, records, strict=True)
+                if record.desired != record.current
+            ]
+            failures = await self._writer.write(rescales, self._memory)
+        with self._step("record"):
+            by_key = {scaler.key: scaler for scaler in scalers}
+            for key, problem in problems.items():
+                self._reporter.problem(by_key[key], problem, now)
+            for each, record in zip(aimed, records, strict=True):
+                key = each.scaler.key
+                self._reporter.decision(each, record, failures.get(key), self._memory.events.get(key, ()), now)
+            self._reporter.keep_only(by_key.keys())
+            await self._reporter.flush()
+
+    def _sort_out(self, scalers: Sequence[Scaler]) -> tuple[dict[Key, Problem], list[Scaler]]:
+        """Which scalers cannot be asked about at all, and the others."""
+        problems: dict[Key, Problem] = {}
+        fine = []
+        for scaler in scalers:
+            problem = self._planner.problem(scaler)
+            if problem is None:
+                fine.append(scaler)
+            else:
+                problems[scaler.key] = problem
+        return problems, fine
+
+    def _batch_of(self, aimed: Sequence[Aimed]) -> _Batch:
+        signature = (self._store.version, tuple((each.scaler.key, each.group.version) for each in aimed))
+        if self._batch is not None and self._batch[0] == signature:
+            return self._batch[1]
+        specs = [each.scaler.spec for each in aimed if each.scaler.spec is not None]
+        scalers = Scalers.of(specs)
+        plan = self._planner.plan([each.scaler for each in aimed], scalers.used.shape[1])
+        scalers = dataclasses.replace(scalers, per_pod=plan.per_pod)
+        batch = _Batch(scalers, plan, Layout.of([each.group.pods for each in aimed]))
+        self._batch = (signature, batch)
+        return batch
+
+    async def _ask(self, plan: Plan, at: float) -> dict[Query, Answer]:
+        """Every query of every source, all sources at once."""
+        grouped = plan.by_source()
+        found = await asyncio.gather(*(self._sources[name].ask(queries, at) for name, queries in grouped.items()))
+        answers: dict[Query, Answer] = {}
+        for (name, queries), of_source in zip(grouped.items(), found, strict=True):
+            answers |= of_source
+            self._telemetry.queries.labels(name).inc(len(queries))
+            for answer in of_source.values():
+                if isinstance(answer, Fault):
+                    self._telemetry.query_faults.labels(name, str(answer.reason)).inc()
+        return answers
+
+    def _decide(
+        self, aimed: Sequence[Aimed], batch: _Batch, answers: Mapping[Query, Answer], now: Moment
+    ) -> list[Record]:
+        keys = [each.scaler.key for each in aimed]
+        current = [each.target.spec_replicas or 0 for each in aimed]
+        samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current)
+        decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic)
+        longest = max(float(rules.window.max(initial=0.0)) for rules in (batch.scalers.up, batch.scalers.down))
+        self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)
+        return [record_of(decisions, row, said[row]) for row in range(len(decisions))]
+
+    def _forget(self, present: set[Key]) -> None:
+        for key in self._memory.rows.keys() - present:
+            self._memory.forget(key)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._telemetry.step_seconds.labels(name).observe(time.perf_counter() - started)

@@ -1,0 +1,112 @@
+"""What the operator remembers of each scaler: recommendations of the stabilization window and scale events.
+
+Recommendations live in one ring of arrays for all scalers, a row a scaler and a column a cycle, because every cycle reads and writes
+all of them. Scale events are rare and live in a list a scaler; they come back from `status` after a restart. A scaler that
+is seen for the first time remembers its present
+count as the first recommendation, so that nothing scales down for one whole window after a start (HPA's rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.engine import History
+
+__all__ = ["LONGEST_PERIOD", "Memory", "ScaleEvent"]
+
+#: No policy looks back further (seconds); the API refuses longer periods.
+LONGEST_PERIOD = 1800.0
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleEvent:
+    """One change of replicas that we made: when (monotonic seconds), from what to what, and why."""
+
+    at: float
+    before: int
+    after: int
+    message: str = ""
+
+    @property
+    def change(self) -> int:
+        """Signed number of replicas."""
+        return self.after - self.before
+
+
+@dataclass
+class Memory:
+    """Everything remembered, by the key (namespace, name) of the scaler."""
+
+    rows: dict[Key, int] = field(default_factory=dict)
+    events: dict[Key, list[ScaleEvent]] = field(default_factory=dict)
+    _free: list[int] = field(default_factory=list)
+    _column: int = 0
+    _replicas: NDArray[np.int64] = field(default_factory=lambda: np.zeros((16, 4), np.int64))
+    _times: NDArray[np.float64] = field(default_factory=lambda: np.full((16, 4), -np.inf))
+
+    def meet(self, key: Key, current: int, at: float, events: Sequence[ScaleEvent] = ()) -> None:
+        """Begin to remember a scaler; does nothing for one that is known."""
+        if key in self.rows:
+            return
+        row = self._free.pop() if self._free else len(self.rows)
+        if row >= len(self._replicas):
+            self._grow(rows=2 * len(self._replicas), columns=self._replicas.shape[1])
+        self.rows[key] = row
+        self._times[row] = -np.inf
+        # The newest column is overwritten last, so the first recommendation stays as long as the ring is long.
+        self._replicas[row, self._column - 1], self._times[row, self._column - 1] = current, at
+        if events:
+            self.events[key] = sorted(events, key=lambda each: each.at)
+
+    def forget(self, key: Key) -> None:
+        """Forget a scaler that is gone."""
+        row = self.rows.pop(key, None)
+        self.events.pop(key, None)
+        if row is not None:
+            self._free.append(row)
+
+    def history(self, keys: Sequence[Key]) -> History:
+        """The arrays of the engine for these scalers, in this order; all must have been met."""
+        rows = np.fromiter((self.rows[key] for key in keys), np.intp, len(keys))
+        width = max((len(self.events.get(key, ())) for key in keys), default=0) or 1
+        changes = np.zeros((len(keys), width), np.int64)
+        changed_at = np.full((len(keys), width), -np.inf)
+        if self.events:
+            for row, key in enumerate(keys):
+                for at, event in enumerate(self.events.get(key, ())):
+                    changes[row, at], changed_at[row, at] = event.change, event.at
+        return History(self._replicas[rows], self._times[rows], changes, changed_at)
+
+    def recommend(self, keys: Sequence[Key], replicas: NDArray[np.int64], at: float, longest_window: float) -> None:
+        """Remember this cycle's recommendations (S,); `longest_window` seconds of them are kept."""
+        width = self._replicas.shape[1]
+        oldest = self._times[:, self._column].max(initial=-np.inf)
+        if at - oldest < longest_window:
+            # The column that would be overwritten is still needed.
+            self._grow(rows=len(self._replicas), columns=2 * width)
+        rows = np.fromiter((self.rows[key] for key in keys), np.intp, len(keys))
+        self._times[:, self._column] = -np.inf
+        self._replicas[rows, self._column] = replicas
+        self._times[rows, self._column] = at
+        self._column = (self._column + 1) % self._replicas.shape[1]
+
+    def scaled(self, key: Key, event: ScaleEvent, longest_cooldown: float) -> None:
+        """Remember a scale event, and drop those that no policy and no cooldown can look back to."""
+        keep = event.at - max(LONGEST_PERIOD, longest_cooldown)
+        self.events[key] = [each for each in self.events.get(key, ()) if each.at > keep] + [event]
+
+    def _grow(self, rows: int, columns: int) -> None:
+        """Make room, with the columns in the order of their age so that the next one to overwrite is an empty one."""
+        replicas = np.zeros((rows, columns), np.int64)
+        times = np.full((rows, columns), -np.inf)
+        height, width = self._replicas.shape
+        replicas[:height, :width] = np.roll(self._replicas, -self._column, axis=1)
+        times[:height, :width] = np.roll(self._times, -self._column, axis=1)
+        self._replicas, self._times = replicas, times
+        self._column = width % columns

@@ -1,0 +1,163 @@
+"""Which questions the cycle has to ask: the distinct queries of all scalers, and which scaler's dimension each answers.
+
+Equal queries are one request. A family's query is asked with the smallest `maxAge` that any of its users wants, so that all of
+them share it. A scaler that names a source or a family that does not exist gets a `Problem` and asks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.api import Dimension, InvalidManifest, Per, Reason, Unit
+from controller.operator.scalers import Problem, Scaler
+from controller.prometheus import Family, Kind, Query, custom_text
+
+__all__ = ["Divisor", "Plan", "Planner", "SourceCatalogue"]
+
+
+class Divisor:
+    """By what a pod's value is divided before the engine sees it: nothing, or the pod's request of a resource."""
+
+    NONE = 0
+    CPU_REQUEST = 1
+    MEMORY_REQUEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCatalogue:
+    """What a scaler may ask of one source: its families, and the range of their rates in seconds."""
+
+    families: Mapping[str, Family]
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The queries of one set of scalers.
+
+    `query_of` (S, D) is the index in `queries` that answers a scaler's dimension, -1 where it has none; `divisor` (S, D) holds
+    `Divisor` codes; `per_pod` (S, D) says where the answer has one value a pod.
+    """
+
+    queries: tuple[Query, ...]
+    query_of: NDArray[np.int32]
+    divisor: NDArray[np.int8]
+    per_pod: NDArray[np.bool_]
+
+    def by_source(self) -> dict[str, list[Query]]:
+        """The queries grouped by the source that answers them."""
+        grouped: dict[str, list[Query]] = {}
+        for query in self.queries:
+            grouped.setdefault(query.source, []).append(query)
+        return grouped
+
+
+class Planner:
+    """Turns scalers into a plan; knows the administrators' sources."""
+
+    def __init__(self, catalogues: Mapping[str, SourceCatalogue]) -> None:
+        self._catalogues = catalogues
+
+    def problem(self, scaler: Scaler) -> Problem | None:
+        """What keeps a scaler from being asked about at all; None when all is well."""
+        if scaler.spec is None:
+            return scaler.problem
+        source = scaler.spec.source
+        catalogue = self._catalogues.get(source)
+        if catalogue is None:
+            known = ", ".join(sorted(self._catalogues)) or "none"
+            return Problem(
+                Reason.UNKNOWN_SOURCE,
+                f"spec.source: {source!r} is no source of this operator; write one of: {known}, or ask the administrator to name it",
+            )
+        for dimension in scaler.spec.dimensions:
+            if dimension.metric is not None:
+                problem = _family_problem(dimension, source, catalogue)
+                if problem is not None:
+                    return problem
+            else:
+                assert dimension.query is not None
+                try:
+                    custom_text(dimension.query, namespace=scaler.key[0], name=scaler.spec.scale_target_ref.name)
+                except InvalidManifest as error:
+                    return Problem(Reason.INVALID_SPEC, str(error))
+        return None
+
+    def plan(self, scalers: Sequence[Scaler], width: int) -> Plan:
+        """The plan for scalers without a problem, in their order; `width` is the number of columns D."""
+        ages = self._smallest_ages(scalers)
+        queries: dict[Query, int] = {}
+        query_of = np.full((len(scalers), width), -1, np.int32)
+        divisor = np.zeros((len(scalers), width), np.int8)
+        per_pod = np.zeros((len(scalers), width), np.bool_)
+        for row, scaler in enumerate(scalers):
+            assert scaler.spec is not None
+            source, target = scaler.spec.source, scaler.spec.scale_target_ref.name
+            for at, dimension in enumerate(scaler.spec.dimensions):
+                per, text = dimension.per, dimension.query
+                if dimension.metric is not None:
+                    catalogue = self._catalogues[source]
+                    family = catalogue.families[dimension.metric]
+                    per = family.per
+                    age = ages[source, dimension.metric, dimension.quantile]
+                    text = family.text(dimension.quantile, catalogue.window, age)
+                    divisor[row, at] = _divisor(dimension, family)
+                assert text is not None
+                if dimension.metric is None or per is Per.TARGET:
+                    text = custom_text(text, namespace=scaler.key[0], name=target)
+                query_of[row, at] = queries.setdefault(Query(source, text, per), len(queries))
+                per_pod[row, at] = per is Per.POD
+        return Plan(tuple(queries), query_of, divisor, per_pod)
+
+    @staticmethod
+    def _smallest_ages(scalers: Sequence[Scaler]) -> dict[tuple[str, str, float], float]:
+        """The smallest maxAge that any user of a family wants, in seconds, by source, family and quantile."""
+        ages: dict[tuple[str, str, float], float] = {}
+        for scaler in scalers:
+            assert scaler.spec is not None
+            for dimension in scaler.spec.dimensions:
+                if dimension.metric is not None:
+                    family = (scaler.spec.source, dimension.metric, dimension.quantile)
+                    ages[family] = min(ages.get(family, float("inf")), scaler.spec.quality.max_age_seconds)
+        return ages
+
+
+#: Which units a target may be written in, by what the family measures, and how to say so.
+_UNITS: Final = {
+    Kind.CPU: ((Unit.SHARE, Unit.QUANTITY), "a share of the pods' request (70%) or cores per pod (350m)"),
+    Kind.MEMORY: ((Unit.SHARE, Unit.QUANTITY), "a share of the pods' request (80%) or bytes per pod (1Gi)"),
+    Kind.LATENCY: ((Unit.SECONDS,), "a duration (250ms)"),
+    Kind.VALUE: (tuple(Unit), "an amount"),
+}
+
+
+def _family_problem(dimension: Dimension, source: str, catalogue: SourceCatalogue) -> Problem | None:
+    """What is wrong with naming this family, or with the target's unit."""
+    family = catalogue.families.get(dimension.metric or "")
+    if family is None:
+        known = ", ".join(sorted(catalogue.families))
+        return Problem(
+            Reason.UNKNOWN_FAMILY,
+            f"dimension {dimension.name}: source {source!r} has no metric family {dimension.metric!r}; "
+            f"write one of: {known}, or a query",
+        )
+    units, remedy = _UNITS[family.kind]
+    if dimension.amount.unit not in units:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"dimension {dimension.name}: target {dimension.target!r} does not fit the family {dimension.metric!r}; "
+            f"write {remedy}",
+        )
+    return None
+
+
+def _divisor(dimension: Dimension, family: Family) -> int:
+    """Which request of the pod turns the value into the target's unit."""
+    if dimension.amount.unit is not Unit.SHARE:
+        return Divisor.NONE
+    return {Kind.CPU: Divisor.CPU_REQUEST, Kind.MEMORY: Divisor.MEMORY_REQUEST}.get(family.kind, Divisor.NONE)

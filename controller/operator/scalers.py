@@ -1,0 +1,113 @@
+"""The store of CompositeScalers: what kopf's watch and our own resync feed, and the cycle reads.
+
+An object that the models refuse is kept too, with the sentence that says why, so that its status can tell the user. What a scaler
+asks for is prepared when the object changes, not every cycle.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from controller.api import CompositeScaler, InvalidManifest, Reason, Spec, Status
+
+__all__ = ["Key", "Problem", "Scaler", "ScalerStore"]
+
+#: (namespace, name)
+Key = tuple[str, str]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a scaler cannot work as it is: the reason of its condition, and the sentence."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """One CompositeScaler as the API server has it; `spec` is missing where it is invalid, and `problem` then says why.
+
+    `status` is what the object's status was when it was last seen: it seeds the memory after a start.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    spec: Spec | None
+    problem: Problem | None
+    status: Status
+
+
+class ScalerStore:
+    """All CompositeScalers by key; `version` changes when a spec comes, changes or goes."""
+
+    def __init__(self) -> None:
+        self._scalers: dict[Key, Scaler] = {}
+        self.version = 0
+
+    def __len__(self) -> int:
+        return len(self._scalers)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._scalers
+
+    def all(self) -> list[Scaler]:
+        """Every scaler, in the order of their keys."""
+        return [self._scalers[key] for key in sorted(self._scalers)]
+
+    def upsert(self, obj: Mapping[str, Any]) -> None:
+        """Take an object from a watch or a list; an echo of our own status write costs next to nothing."""
+        metadata = obj["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        if metadata.get("deletionTimestamp"):
+            self.remove(key)
+            return
+        known = self._scalers.get(key)
+        uid, generation = metadata["uid"], metadata.get("generation", 0)
+        status = _status(obj)
+        version = metadata.get("resourceVersion", "")
+        if known is not None and (known.uid, known.generation) == (uid, generation):
+            self._scalers[key] = replace(known, resource_version=version, status=status)
+            return
+        spec, problem = _parse(obj)
+        if problem is not None:
+            logger.warning(problem.message, extra={"namespace": key[0], "scaler": key[1], "reason": problem.reason})
+        self._scalers[key] = Scaler(key, uid, generation, version, spec, problem, status)
+        self.version += 1
+
+    def remove(self, key: Key) -> None:
+        """Forget an object that is gone."""
+        if self._scalers.pop(key, None) is not None:
+            self.version += 1
+
+    def resync(self, objects: Iterable[Mapping[str, Any]]) -> None:
+        """Make the store equal to a full list: what the watch missed is added, what it kept too long goes."""
+        present = set()
+        for obj in objects:
+            present.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
+            self.upsert(obj)
+        for key in self._scalers.keys() - present:
+            self.remove(key)
+
+
+def _parse(obj: Mapping[str, Any]) -> tuple[Spec | None, Problem | None]:
+    try:
+        return CompositeScaler.parse(obj).spec, None
+    except InvalidManifest as error:
+        return None, Problem(Reason.INVALID_SPEC, str(error))
+
+
+def _status(obj: Mapping[str, Any]) -> Status:
+    try:
+        return Status.parse(obj.get("status"))
+    except InvalidManifest as error:
+        # Somebody else wrote it, or a newer version did: what it remembers is lost, the scaler is not.
+        logger.warning("cannot read the status: %s", error, extra={"scaler": obj["metadata"]["name"]})
+        return Status()

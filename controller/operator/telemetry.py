@@ -1,0 +1,134 @@
+"""Our own metrics: what the operator did (counters) and what every scaler looks like now (gauges read at scrape time).
+
+The gauges of a scaler are taken from the table of the last cycle when somebody scrapes, so they vanish with their object.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from controller.engine import Record
+from controller.operator.conditions import Condition
+from controller.operator.scalers import Key
+
+__all__ = ["Sighting", "Telemetry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One scaler as the last cycle saw it; `record` is missing where nothing could be evaluated."""
+
+    target: str
+    conditions: tuple[Condition, ...]
+    record: Record | None
+
+
+Table = Mapping[Key, Sighting]
+
+
+class Telemetry:
+    """The registry and everything in it."""
+
+    def __init__(self, table: Callable[[], Table], cache_ages: Callable[[], Mapping[str, float]]) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Scalers(table))
+        self.registry.register(_Caches(cache_ages))
+        own = self.registry
+        self.cycle_seconds = Histogram(
+            "compositescaler_cycle_duration_seconds",
+            "Wall time of one cycle.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30),
+            registry=own,
+        )
+        self.step_seconds = Histogram(
+            "compositescaler_cycle_step_duration_seconds",
+            "Wall time of each step of a cycle.",
+            ["step"],
+            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15),
+            registry=own,
+        )
+        self.cycles = Counter("compositescaler_cycles", "Cycles that ran, by result.", ["result"], registry=own)
+        self.overruns = Counter(
+            "compositescaler_cycle_overruns", "Moments of the grid that a slow cycle missed.", registry=own
+        )
+        self.queries = Counter("compositescaler_queries", "Queries sent to metrics sources.", ["source"], registry=own)
+        self.query_faults = Counter(
+            "compositescaler_query_faults", "Answers that could not be trusted.", ["source", "reason"], registry=own
+        )
+        self.writes = Counter("compositescaler_writes", "Writes to the API server.", ["what", "result"], registry=own)
+        self.scale_events = Counter("compositescaler_scale_events", "Changes of replicas.", ["direction"], registry=own)
+        self.scalers = Gauge("compositescaler_scalers", "CompositeScalers known.", registry=own)
+
+
+class _Scalers(Collector):
+    """The gauges of every scaler."""
+
+    def __init__(self, table: Callable[[], Table]) -> None:
+        self._table = table
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the table as it is now."""
+        labels = ["namespace", "name"]
+
+        def gauge(name: str, text: str, *more: str) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"compositescaler_{name}", text, labels=[*labels, *more])
+
+        magnitude = gauge("magnitude", "Length of the load vector; the target is compositescaler_target_magnitude.")
+        target = gauge("target_magnitude", "The magnitude to hold.")
+        value = gauge("dimension_value", "Value of a dimension in its own unit.", "dimension")
+        normalized = gauge("dimension_normalized", "Excess over idle: 0 idle, 1 at the target.", "dimension")
+        share = gauge("dimension_share", "Share of the magnitude, 0 to 1.", "dimension")
+        valid = gauge("dimension_valid", "Whether the dimension can be believed.", "dimension")
+        replicas = gauge("replicas", "Replicas after each stage of the decision.", "stage")
+        pods = gauge("pods", "Pods of the target.", "state")
+        rule = gauge("rule", "1 for the rule that decided.", "reason")
+        condition = gauge("condition", "1 True, 0 False, -1 Unknown.", "type", "reason")
+        for key, sighting in self._table().items():
+            for each in sighting.conditions:
+                state = -1 if each.status is None else int(each.status)
+                condition.add_metric([*key, str(each.type), str(each.reason)], state)
+            record = sighting.record
+            if record is None:
+                continue
+            target.add_metric(key, record.target_magnitude)
+            if not math.isnan(record.magnitude):
+                magnitude.add_metric(key, record.magnitude)
+            for dimension in record.dimensions:
+                at = [*key, dimension.name]
+                valid.add_metric(at, int(dimension.valid))
+                if not math.isnan(dimension.value):
+                    value.add_metric(at, dimension.value)
+                    normalized.add_metric(at, dimension.normalized)
+                    share.add_metric(at, dimension.share)
+            replicas.add_metric([*key, "current"], record.current)
+            replicas.add_metric([*key, "proposed"], record.proposed)
+            for stage, number in record.stages.items():
+                replicas.add_metric([*key, str(stage)], number)
+            replicas.add_metric([*key, "desired"], record.desired)
+            pods.add_metric([*key, "ready"], record.ready)
+            pods.add_metric([*key, "unready"], record.unready)
+            rule.add_metric([*key, str(record.rule)], 1)
+        yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition)
+
+
+class _Caches(Collector):
+    """How old each cache is."""
+
+    def __init__(self, ages: Callable[[], Mapping[str, float]]) -> None:
+        self._ages = ages
+
+    def collect(self) -> Iterable[Metric]:
+        """Ask every cache now."""
+        age = GaugeMetricFamily(
+            "compositescaler_cache_age_seconds", "Seconds since a cache was last known to be current.", labels=["cache"]
+        )
+        for name, seconds in self._ages().items():
+            if math.isfinite(seconds):
+                age.add_metric([name], seconds)
+        yield age
