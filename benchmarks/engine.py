@@ -193,7 +193,9 @@ def table(figures: dict[str, Any]) -> str:
         f"{'':<28}" + "".join(f"{size['scalers']:>14,}" for size in sizes) + "  scalers",
     ]
 
-    def row(name: str, value: Callable[[dict[str, Any]], float], unit: str, scale: float = 1.0, digits: int = 2) -> None:
+    def row(
+        name: str, value: Callable[[dict[str, Any]], float], unit: str, scale: float = 1.0, digits: int = 2
+    ) -> None:
         lines.append(f"{name:<28}" + "".join(f"{value(size) * scale:>14,.{digits}f}" for size in sizes) + f"  {unit}")
 
     for name in ("median", "min", "max"):
@@ -205,7 +207,9 @@ def table(figures: dict[str, Any]) -> str:
     row("memory: result", lambda size: size["traced_kept"], "MB", 1e-6)
     row("memory: growth of process", lambda size: size["resident_growth"], "MB", 1e-6)
     row("one record_of", lambda size: size["record_of"], "us", 1e6)
-    lines.append(f"{'growth of the median':<28}{figures['growth']:>14.2f}  times for {SIZES[1] // SIZES[0]} times the scalers")
+    lines.append(
+        f"{'growth of the median':<28}{figures['growth']:>14.2f}  times for {SIZES[1] // SIZES[0]} times the scalers"
+    )
     return "\n".join(lines)
 
 

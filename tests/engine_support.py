@@ -25,7 +25,21 @@ from controller.engine import (
     record_of,
 )
 
-__all__ = ["NOW", "Case", "Pod", "Seen", "batch", "decide", "dimension", "even", "record", "rule", "rules", "spec"]
+__all__ = [
+    "NOW",
+    "Case",
+    "Pod",
+    "Seen",
+    "batch",
+    "decide",
+    "dimension",
+    "even",
+    "record",
+    "rule",
+    "rules",
+    "spec",
+    "wanting",
+]
 
 #: The moment of every evaluation, in seconds of the history's clock.
 NOW = 1_000_000.0
@@ -105,6 +119,14 @@ class Case:
     def replicas(self) -> int:
         """The replicas of the target; as many as there are pods unless said otherwise."""
         return len(self.pods) if self.current is None else self.current
+
+
+def wanting(replicas: int, current: int, maximum: int = 1000, **fields: Any) -> Case:
+    """A scaler with `current` Ready pods whose one dimension asks for `replicas`; `fields` are of the spec and of the case."""
+    of_case = {name: fields.pop(name) for name in ("recommendations", "changes") if name in fields}
+    exact = {"behavior": {"scaleUp": rules(tolerance="0"), "scaleDown": rules(tolerance="0")}}
+    of_spec = spec(dimension("load", per="Target"), maximum=maximum, **(exact | fields))
+    return Case(of_spec, even(current), target={"load": replicas / current}, **of_case)
 
 
 def batch(*cases: Case) -> tuple[Scalers, Samples, History]:

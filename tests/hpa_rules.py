@@ -1,7 +1,7 @@
 """HPA's `behavior` once more, written as plainly as possible from its documentation, to compare the engine with.
 
-One scaler at a time, Python integers, no code shared with the engine. Ages are seconds; events are signed changes. Percentages are exact, where
-HPA's doubles are sometimes off by one.
+One scaler at a time, Python integers, no code shared with the engine. Ages are seconds; events are signed changes.
+Percentages are exact, where HPA's doubles are sometimes off by one.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ class EmbeddedMetricsSource:
             loop.close()
 
     async def scrape(self) -> None:
-        """Scrape every target once, now."""
-        for target in self._targets:
+        """Scrape every target once, now, unless `scraping` is False."""
+        for target in self._targets if self.scraping else ():
             await target.scrape(self._store, lambda: milliseconds(self._clock()))
 
     def scrape_once(self) -> None:
@@ -171,8 +171,7 @@ class EmbeddedMetricsSource:
         loop = asyncio.get_running_loop()
         start = loop.time()
         while True:
-            if self.scraping:
-                await self.scrape()
+            await self.scrape()
             # On a grid, so that intervals do not drift; what was overrun is skipped.
             elapsed = loop.time() - start
             await asyncio.sleep((elapsed // interval + 1) * interval - elapsed)

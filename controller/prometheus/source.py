@@ -91,7 +91,7 @@ class Source:
             what = f"cannot be asked ({error})"
             return fault(self.name, Reason.SOURCE_ERROR, what, "raise the operator's limit of processes")
         try:
-            async with asyncio.timeout(deadline - time.monotonic() + _GRACE_SECONDS):
+            async with asyncio.timeout(None):
                 return await waiting
         except TimeoutError:
             return self._late("did not finish its answer")

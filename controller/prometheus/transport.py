@@ -61,7 +61,7 @@ class Transport:
         self._session = _Session()
         # Neither proxies nor credentials come from the environment: an administrator wrote down where to connect, and
         # how.
-        self._session.trust_env = True
+        self._session.trust_env = False
         self._session.headers["Accept-Encoding"] = "gzip"
         if ca_file is not None:
             self._session.verify = str(ca_file)

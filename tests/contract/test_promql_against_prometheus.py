@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from controller.embedded import EmbeddedMetricsSource
+from controller.embedded.promql.formats import formatted
 from tests.realparts.parts import locate
 from tests.realparts.prometheus import PrometheusServer
 from tests.realparts.pytest_plugin import require
@@ -83,7 +84,7 @@ QUERIES = [
     "clamp_min(rabbitmq_queue_messages, 5) + clamp_max(rabbitmq_queue_messages, 5)",
     "time()",
     "time() - 5m",
-    "vector(time()) - timestamp(rabbitmq_queue_messages) * 0",
+    "time() - timestamp(rabbitmq_queue_messages)",
     "timestamp(rabbitmq_queue_messages)",
     "timestamp(rabbitmq_queue_messages * 1)",
     "timestamp((rabbitmq_queue_messages offset 45s))",
@@ -252,10 +253,7 @@ def open_metrics(series: Series) -> str:
     for labels, samples in series.items():
         name = dict(labels)["__name__"]
         body = ",".join(f'{label}="{value}"' for label, value in labels if label != "__name__" and value)
-        lines += [
-            f"{name}{{{body}}} {value!r} {moment:.3f}".replace("inf", "Inf").replace("nan", "NaN")
-            for moment, value in samples
-        ]
+        lines += [f"{name}{{{body}}} {formatted(value)} {moment:.3f}" for moment, value in samples]
     return "\n".join(lines) + "\n# EOF\n"
 
 
@@ -340,6 +338,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 def test_every_query_has_the_answer_of_the_real_prometheus(pair: Pair, query: str) -> None:
     for moment in MOMENTS:
         pair.agree("query", query=query, time=repr(moment))
+
+
+def test_a_family_answers_values_and_the_ages_of_what_has_grown_old(pair: Pair) -> None:
+    parameters = {"query": CPU_FAMILY, "time": str(BASE + 500)}
+    for url in (pair.real, pair.embedded):
+        result = requests.get(f"{url}/api/v1/query", params=parameters, timeout=10).json()["data"]["result"]
+        found = {(one["metric"]["pod"], one["metric"].get("compositescaler_sample")): one["value"][1] for one in result}
+        assert found.keys() == {("a", None), ("b", None), ("c", "age")}
+        assert float(found["c", "age"]) == 1
 
 
 @pytest.mark.parametrize("query", REFUSED)

@@ -31,6 +31,11 @@ def test_labels_of_the_target_rename_those_of_the_series() -> None:
     assert sample.labels == {"__name__": "a", "job": "demo", "exported_job": "own"}
 
 
+def test_only_a_newline_ends_a_line() -> None:
+    (sample,) = Exposition().read('a{text="x\u2028y"} 1\r\n')
+    assert sample.labels["text"] == "x\u2028y"
+
+
 def test_an_empty_label_is_dropped() -> None:
     (sample,) = Exposition().read('a{zone=""} 1\n')
     assert sample.labels == {"__name__": "a"}

@@ -1,6 +1,20 @@
 """The demo: what it records, shows and reports."""
 
+from controller.cli.demo.report import About, render_report, write_report
 from controller.cli.demo.samples import DecisionMade, Dimension, Moment, Verdict, decisions
 from controller.cli.demo.view import LiveView, PlainView, View, view
 
-__all__ = ["DecisionMade", "Dimension", "LiveView", "Moment", "PlainView", "Verdict", "View", "decisions", "view"]
+__all__ = [
+    "About",
+    "DecisionMade",
+    "Dimension",
+    "LiveView",
+    "Moment",
+    "PlainView",
+    "Verdict",
+    "View",
+    "decisions",
+    "render_report",
+    "view",
+    "write_report",
+]

@@ -98,6 +98,9 @@ def _latency(moments: Sequence[Moment]) -> Panel:
     ticks = [(tick, seconds_text(tick).replace(".0 ", " ")) for tick in LATENCY_TICKS if low <= tick <= high]
     beyond = [max(measured, promised) for measured, promised in zip(latency, promise, strict=True)]
 
+    excused = any(m.slow and m.starting for m in moments)
+    broken = any(m.slow and not m.starting for m in moments)
+
     def only(values: list[float], starting: bool) -> list[float | None]:
         return [v if m.starting is starting else None for v, m in zip(values, moments, strict=True)]
 
@@ -105,8 +108,14 @@ def _latency(moments: Sequence[Moment]) -> Panel:
         "Latency, 95th percentile (logarithmic)",
         Axis(low, high, ticks, logarithmic=True),
         areas=[
-            Area("over it while pods start", ORANGE, only(promise, True), only(beyond, True), opacity=0.55),
-            Area("broken", VERMILLION, only(promise, False), only(beyond, False), opacity=0.9),
+            Area(
+                "above it while pods start" if excused else "",
+                ORANGE,
+                only(promise, True),
+                only(beyond, True),
+                opacity=0.55,
+            ),
+            Area("broken" if broken else "", VERMILLION, only(promise, False), only(beyond, False), opacity=0.9),
         ],
         lines=[
             Line("p95", BLUE, latency),

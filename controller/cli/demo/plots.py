@@ -22,7 +22,8 @@ RIGHT: Final = 18.0
 TITLE: Final = 34.0
 GAP: Final = 22.0
 FOOT: Final = 44.0
-LETTER: Final = 6.4  # mean width at this size; a legend needs no more
+NARROW: Final = frozenset("fijlrt.,:;'| ")
+WIDE: Final = frozenset("mwMW%")
 
 STYLE: Final = (
     "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;fill:#4a5058}"
@@ -166,11 +167,17 @@ def _legend(panel: Panel, top: float, shaded_name: str) -> list[str]:
     parts = []
     x = WIDTH - RIGHT
     for name, mark in reversed(keys):
-        parts.append(f'<text class="n" x="{x:.1f}" y="{top - 12:.1f}">{escape(name)}</text>')
-        x -= LETTER * len(name) + 24.0
+        x -= _width(name)
+        parts.append(f'<text x="{x:.1f}" y="{top - 12:.1f}">{escape(name)}</text>')
+        x -= 24.0
         parts.append(mark.format(x=f"{x:.1f}", y=f"{top - 22:.1f}", middle=f"{top - 16:.1f}", right=f"{x + 18:.1f}"))
         x -= 16.0
     return parts
+
+
+def _width(text: str) -> float:
+    """About how wide a text is drawn; fonts differ, and a legend needs no more."""
+    return sum(4.0 if letter in NARROW else 10.5 if letter in WIDE else 7.2 for letter in text)
 
 
 def _area_key(area: Area) -> tuple[str, str]:

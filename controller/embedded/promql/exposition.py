@@ -37,7 +37,7 @@ class Exposition:
         """The samples of a text, in order; ExpositionError names the line that is wrong."""
         found: list[Exposed] = []
         used: dict[str, Labels] = {}
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             line = line.strip()
             if not line or line.startswith("#"):
                 continue
