@@ -170,7 +170,6 @@ class Configuration(Model):
     sources: Annotated[dict[Label, SourceConfiguration], Field(min_length=1)] = Field(
         description="Metrics sources by the name that CompositeScalers use, `default` if they name none."
     )
-    namespaces: tuple[Label, ...] = Field((), description="Namespaces to watch; all if empty.")
     log_format: LogFormat = Field(LogFormat.JSON, description="json or console.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
     listen: Annotated[Text, AfterValidator(_listen)] = Field(

@@ -92,7 +92,7 @@ class DimensionStatus(Part):
     share: Word | None = Field(None, description="The dimension's part of the magnitude, in percent.")
     valid: bool = Field(description="Whether the data was good enough to act on.")
     reason: Word = Field(description="Why it is valid or not, in one word.")
-    message: Message = Field("", description="Why it is not valid, in one sentence.")
+    message: Message | None = Field(None, description="Why it is not valid, in one sentence.")
 
 
 class Stages(Part):

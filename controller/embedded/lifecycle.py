@@ -93,6 +93,7 @@ class Lifecycle:
             obj.pop("status", None)
             if status is not None:
                 obj["status"] = status
+        _drop_empty(metadata)
         for warning in admit(resource, obj, None, options.field_validation):
             options.warn(warning)
         if self._store.collection(resource.storage).get(namespace, metadata["name"]):
@@ -123,6 +124,7 @@ class Lifecycle:
         else:
             updated = obj
             self._restore(resource, previous, updated)
+            _drop_empty(updated["metadata"])
         for warning in admit(resource, updated, previous, options.field_validation, part):
             options.warn(warning)
         metadata = updated["metadata"]
@@ -199,6 +201,7 @@ class Lifecycle:
                 orphan = copy.deepcopy(dependent.obj)
                 owners = [owner for owner in orphan["metadata"]["ownerReferences"] if owner["uid"] != uid]
                 orphan["metadata"]["ownerReferences"] = owners
+                _drop_empty(orphan["metadata"])
                 self._store.put(storage, orphan)
 
     def _empty_namespace(self, namespace: str) -> None:
@@ -251,6 +254,13 @@ class Lifecycle:
             updated.pop("status", None)
             if "status" in previous:
                 updated["status"] = copy.deepcopy(previous["status"])
+
+
+def _drop_empty(metadata: Object) -> None:
+    """Kubernetes leaves out what is empty; a client that reads `finalizers` must not find an empty list."""
+    for field in ("annotations", "finalizers", "labels", "ownerReferences"):
+        if field in metadata and not metadata[field]:
+            del metadata[field]
 
 
 def _content(resource: Resource, obj: Object) -> Object:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, NotRequired, TypeVar
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
+from controller.api.errors import Conflict
 from controller.kube.answers import parsed
 from controller.kube.client import JSON_PATCH, Client
 from controller.kube.discovery import Resource
@@ -95,14 +96,16 @@ async def set_replicas(client: Client, resource: Resource, namespace: str, name:
     """
     # The server leaves a zero out of a Scale, so there is nothing to test or replace at /spec/replicas then.
     expected = {"path": "/spec/replicas", "value": old} if old else {"path": "/spec", "value": {}}
-    patch = [
-        {"op": "test", **expected},
-        {"op": "add", "path": "/spec/replicas", "value": new},
-    ]
-    await client.request(
-        "PATCH",
-        resource.path(namespace, name, "scale"),
-        query={"fieldManager": FIELD_MANAGER},
-        body=patch,
-        content_type=JSON_PATCH,
-    )
+    try:
+        await client.request(
+            "PATCH",
+            resource.path(namespace, name, "scale"),
+            query={"fieldManager": FIELD_MANAGER},
+            body=[{"op": "test", **expected}, {"op": "add", "path": "/spec/replicas", "value": new}],
+            content_type=JSON_PATCH,
+        )
+    except Conflict as error:
+        raise Conflict(
+            f"{resource.plural} {namespace}/{name} does not have {old} replicas any more: somebody else scaled it",
+            error.status,
+        ) from error

@@ -48,8 +48,6 @@ class _Workload(TypedDict):
     status: NotRequired[_Status]
 
 
-
-
 class _Watch:
     """All objects of one kind: the sink of its reflector."""
 

@@ -189,5 +189,5 @@ def _dimension(record: DimensionRecord, spec: Dimension) -> DimensionStatus:
         share=None if math.isnan(record.share) else f"{record.share * 100:.1f}%",
         valid=record.valid,
         reason=str(record.reason or Reason.VALID_METRIC_FOUND),
-        message=record.message,
+        message=record.message or None,
     )

@@ -91,15 +91,15 @@ class Source:
             what = f"cannot be asked ({error})"
             return fault(self.name, Reason.SOURCE_ERROR, what, "raise the operator's limit of processes")
         try:
-            async with asyncio.timeout(None):
+            async with asyncio.timeout(deadline - time.monotonic() + _GRACE_SECONDS):
                 return await waiting
         except TimeoutError:
             return self._late("did not finish its answer")
 
     def _answer(self, query: Query, at: float, deadline: float) -> Answer:
         try:
-            payload = self._transport.fetch(query.text, at, deadline - time.monotonic())
-            return read_answer(payload, query, at)
+            body = self._transport.fetch(query.text, at, deadline - time.monotonic())
+            return read_answer(body, query, at)
         except FaultyAnswerError as faulty:
             return faulty.fault
         except Exception as error:

@@ -1,8 +1,8 @@
 """One instant query over HTTP by prometheus-api-client, without its blind retries, and with what it lacks.
 
-It lacks a limit for the body, a limit for the whole time, the answer's warnings and type, and typed parsing. All are
-put beneath it: a `requests` session whose adapter reads the body itself. What a payload means is read in `answers`;
-who asks, and when, is `source`'s business.
+It lacks a limit for the body and one for the whole time, and of an answer it passes on the result only, without type and
+warnings. So beneath it lies a `requests` adapter that reads the body itself and hands it on unparsed. What a body means is
+read in `answers`; who asks, and when, is `source`'s business.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib3.util.retry import Retry
 from controller.api import Reason
 from controller.prometheus.body import BodyError, BodyLateError, BodyTooLargeError, read_body
 from controller.prometheus.faults import excerpt, fault
-from controller.prometheus.payload import Payload, Refusal, parse_payload, parse_refusal
+from controller.prometheus.payload import Refusal, parse_refusal
 from controller.prometheus.query import Fault
 
 __all__ = ["FaultyAnswerError", "Transport"]
@@ -35,7 +35,7 @@ _REFUSAL_BYTES = 64 * 1024
 
 
 class FaultyAnswerError(Exception):
-    """There is no payload; `fault` says why. It never leaves this package."""
+    """There is no body to read; `fault` says why. It never leaves this package."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
@@ -58,7 +58,7 @@ class Transport:
         ca_file: Path | None = None,
     ) -> None:
         self._name = name
-        self._session = _Session()
+        self._session = requests.Session()
         # Neither proxies nor credentials come from the environment: an administrator wrote down where to connect, and
         # how.
         self._session.trust_env = False
@@ -75,8 +75,8 @@ class Transport:
         for prefix in list(self._session.adapters):
             self._session.mount(prefix, adapter)
 
-    def fetch(self, text: str, at: float, seconds: float) -> Payload:
-        """The payload of a query evaluated at `at` (unix seconds).
+    def fetch(self, text: str, at: float, seconds: float) -> bytes:
+        """The body that answers a query evaluated at `at` (unix seconds).
 
         It takes at most `seconds` from connecting to the last byte. Raises `FaultyAnswerError` for every way to get
         none.
@@ -85,9 +85,7 @@ class Transport:
         parameters = {"time": f"{at:.3f}", "timeout": f"{milliseconds}ms"}
         limits = (min(_CONNECT_SECONDS, milliseconds / 1000), milliseconds / 1000 + _GRACE_SECONDS)
         try:
-            # The adapter's response hands the whole payload to the client as if it were data.result: the client
-            # passes on nothing else.
-            return cast("Payload", self._client.custom_query(text, parameters, timeout=limits))
+            return cast("bytes", self._client.custom_query(text, parameters, timeout=limits))
         except requests.Timeout:
             raise self._faulty(Reason.SOURCE_TIMEOUT, f"did not answer within {seconds:.3g} s", _LATE) from None
         except requests.exceptions.SSLError as error:
@@ -124,12 +122,6 @@ def _cause(error: BaseException) -> str:
     return excerpt(str(error)) or type(error).__name__
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Never: credentials go where the administrator wrote, not where an answer points."""
-        return None
-
-
 class _BearerToken(requests.auth.AuthBase):
     """Reads the file for every request: a projected token is replaced on disk while we run."""
 
@@ -152,17 +144,15 @@ class _BearerToken(requests.auth.AuthBase):
 
 
 class _Answer(requests.Response):
-    """A response whose body is already read and typed."""
-
-    payload: Payload
+    """A response whose body is already read."""
 
     def json(self, **kwargs: Any) -> Any:
-        """The only shape that PrometheusConnect passes on whole."""
-        return {"data": {"result": self.payload}}
+        """The body, in the only place from which PrometheusConnect passes anything on."""
+        return {"data": {"result": self.content}}
 
 
 class _Adapter(HTTPAdapter):
-    """Reads the body within its limits and turns whatever is no payload into a `FaultyAnswerError`."""
+    """Reads the body within its limits and turns whatever is no answer into a `FaultyAnswerError`."""
 
     def __init__(self, name: str, max_bytes: int) -> None:
         # 0 and not Retry(0): only then a read time-out stays a time-out and does not become a ConnectionError.
@@ -180,19 +170,15 @@ class _Adapter(HTTPAdapter):
         deadline = time.monotonic() + timeout[1]
         response = super().send(request, stream=True, timeout=timeout, **rest)
         try:
+            # Before requests sees it: credentials go where the administrator wrote, not where a redirect points.
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(response, deadline)
             body = self._body(response, self._max_bytes, deadline)
         finally:
             response.close()
-        try:
-            payload = parse_payload(body)
-        except ValueError as error:
-            what = f"gave an answer that is no instant query's ({excerpt(str(error))})"
-            raise self._faulty(
-                Reason.MALFORMED_ANSWER, what, "look whether its url leads to the root of Prometheus' API"
-            ) from None
-        return _typed(response, payload)
+        answer = _Answer()
+        answer.__dict__.update(response.__dict__, _content=body, _content_consumed=True)
+        return answer
 
     def _body(self, response: requests.Response, max_bytes: int, deadline: float) -> bytes:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -243,12 +229,3 @@ class _Adapter(HTTPAdapter):
 
     def _faulty(self, reason: Reason, what: str, remedy: str) -> FaultyAnswerError:
         return _faulty(self._name, reason, what, remedy)
-
-
-def _typed(response: requests.Response, payload: Payload) -> _Answer:
-    answer = _Answer()
-    answer.__dict__.update(response.__dict__)
-    answer.payload = payload
-    # Session.send reads the rest of the body for its caller; it is read.
-    answer.__dict__.update(_content=b"", _content_consumed=True)
-    return answer

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api.errors import CompositeScalerError
+from controller.api import CompositeScalerError
 
 __all__ = ["InvalidTrace", "Trace", "flash_crowd"]
 
@@ -27,7 +27,7 @@ TIME: Final = "seconds"
 VALUES: Final = ("requests_per_second", "load")
 
 
-class InvalidTrace(CompositeScalerError, ValueError):  # noqa: N818 - named like the other errors of the project
+class InvalidTrace(CompositeScalerError, ValueError):
     """A trace cannot be used; the text says where, why and what to write instead."""
 
 

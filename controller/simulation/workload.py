@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from controller.api.errors import CompositeScalerError
+from controller.api import CompositeScalerError
 from controller.simulation.plant import Plant
 
 __all__ = ["PlantRunner"]

@@ -128,6 +128,8 @@ class Api:
     ca: Path | None
     kubeconfig: Path
     kubectl: Callable[..., subprocess.CompletedProcess[str]]
+    forget: Callable[[], None] | None = None
+    """Forgets past versions, where the server can be told to."""
     session: requests.Session = field(default_factory=requests.Session)
 
     def ask(self, method: str, path: str, body: Any = None, content_type: str = "", **query: Any) -> Answer:
@@ -202,7 +204,9 @@ def embedded_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             command = [_kubectl_binary(), f"--kubeconfig={kubeconfig}", f"--cache-dir={folder / 'cache'}", *args]
             return subprocess.run(command, input=input, capture_output=True, text=True, timeout=60, check=check)
 
-        api = Api("embedded", server.url, {"Authorization": "Bearer sesame"}, None, kubeconfig, kubectl)
+        api = Api(
+            "embedded", server.url, {"Authorization": "Bearer sesame"}, None, kubeconfig, kubectl, server.faults.compact
+        )
         with api.session:
             yield _with_widgets(api)
 

@@ -85,7 +85,13 @@ def test_a_crd_says_that_its_names_are_accepted_and_that_it_is_established(api: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/apis/none.example.com/v1", "/apis/none.example.com/v1/things", "/api/v1/things", "/apis/apps/v1/things", "/none"],
+    [
+        "/apis/none.example.com/v1",
+        "/apis/none.example.com/v1/things",
+        "/api/v1/things",
+        "/apis/apps/v1/things",
+        "/none",
+    ],
 )
 def test_what_is_not_served_is_404(api: Api, path: str) -> None:
     assert api.get(path).status == 404

@@ -88,7 +88,10 @@ def test_a_body_that_is_no_json_is_400(api: Api, widgets: str) -> None:
 
 def test_an_object_may_not_come_with_a_version(api: Api, configmaps: str) -> None:
     answer = api.post(configmaps, {**configmap("one"), "metadata": {"name": "one", "resourceVersion": "5"}})
-    assert (answer.status, answer.body["message"]) == (500, "resourceVersion should not be set on objects to be created")
+    assert (answer.status, answer.body["message"]) == (
+        500,
+        "resourceVersion should not be set on objects to be created",
+    )
 
 
 def test_every_write_gives_a_new_and_greater_version(api: Api, configmaps: str) -> None:
@@ -198,7 +201,7 @@ def test_a_null_counts_as_absent_unless_it_is_allowed(api: Api, widgets: str) ->
         ({"code": "abcdefghi"}, "spec.code", "Too long: may not be more than 8 bytes"),
         ({"share": 0}, "spec.share", "Invalid value: 0: spec.share in body should be greater than 0"),
         ({"port": True}, "spec.port", 'spec.port in body must be of type integer,string: "boolean"'),
-        ({"when": "now"}, "spec.when", 'Invalid value: "now": spec.when in body must be of type datetime: "now"'),
+        ({"when": "now"}, "spec.when", 'Invalid value: "now": spec.when in body must be of type date-time: "now"'),
         ({"limits": {"a": "b"}}, "spec.limits.a", 'spec.limits.a in body must be of type integer: "string"'),
         ({"parts": []}, "spec.parts", "Invalid value: 0: spec.parts in body should have at least 1 items"),
         ({"parts": [{"id": c} for c in "abc"]}, "spec.parts", "Too many: 3: must have at most 2 items"),

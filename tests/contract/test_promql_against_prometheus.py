@@ -346,7 +346,7 @@ def test_a_family_answers_values_and_the_ages_of_what_has_grown_old(pair: Pair) 
         result = requests.get(f"{url}/api/v1/query", params=parameters, timeout=10).json()["data"]["result"]
         found = {(one["metric"]["pod"], one["metric"].get("compositescaler_sample")): one["value"][1] for one in result}
         assert found.keys() == {("a", None), ("b", None), ("c", "age")}
-        assert float(found["c", "age"]) == 1
+        assert float(found["c", "age"]) == 500 - 18 * STEP
 
 
 @pytest.mark.parametrize("query", REFUSED)

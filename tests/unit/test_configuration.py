@@ -29,7 +29,6 @@ def test_one_source_is_enough_and_the_rest_has_defaults() -> None:
     assert (configuration.interval_seconds, configuration.evaluation_delay_seconds) == (15.0, 5.0)
     assert configuration.address == ("0.0.0.0", 8080)
     assert (configuration.log_format, configuration.log_level) == (LogFormat.JSON, LogLevel.INFO)
-    assert configuration.namespaces == ()
     source = configuration.sources["default"]
     assert (source.timeout_seconds, source.most_bytes, source.window_seconds) == (10.0, 64 * 1024**2, 120.0)
     assert source.bearer_token_file is source.ca_file is None
@@ -42,7 +41,6 @@ def test_every_field_has_its_effect(tmp_path: Path) -> None:
         """
 interval: 30s
 evaluationDelay: 0s
-namespaces: [shop, bank]
 logFormat: console
 logLevel: debug
 listen: "[::1]:0"
@@ -64,7 +62,6 @@ sources:
     configuration = Configuration.load(file)
     assert (configuration.interval_seconds, configuration.evaluation_delay_seconds) == (30.0, 0.0)
     assert configuration.address == ("::1", 0)
-    assert configuration.namespaces == ("shop", "bank")
     assert set(configuration.sources) == {"default", "other"}
     source = configuration.sources["default"]
     assert source.url == "https://thanos.monitoring/team-a"

@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from rich.color import Color
 from rich.console import Console
 
 from controller.cli.demo.chart import Bars, bar, chart, columns
@@ -60,6 +61,15 @@ def test_the_state_says_whether_the_promise_is_held(starting: bool, p95: float, 
     assert f"({state})" in line(moment)
 
 
+@pytest.mark.parametrize(("starting", "coloured"), [(True, False), (False, True)])
+def test_only_a_broken_promise_is_drawn_in_the_colour_of_alarm(starting: bool, coloured: bool) -> None:
+    console = Console(width=100, file=io.StringIO())
+    slow = replace(NOW, starting=starting, p95_seconds=0.5, dimensions=())
+    segments = console.render(screen([slow, replace(slow, t=40.0, p95_seconds=0.1)], "The demo", 84.0, 100))
+    colours = {segment.style.color for segment in segments if segment.style is not None}
+    assert (Color.parse("#d55e00") in colours) is coloured
+
+
 def test_before_the_first_decision_nothing_is_made_up() -> None:
     early = replace(NOW, magnitude=None, dimensions=(), decision="")
     assert "not known yet" in shown([early])
@@ -80,7 +90,7 @@ def test_without_a_terminal_there_is_a_line_every_few_seconds_and_one_for_each_d
     with view(console, "The demo [20x]", 84.0) as plain:
         assert isinstance(plain, PlainView)
         for t in range(11):
-            plain.show(replace(NOW, t=float(t), decision="New size: 4" if t == 7 else ""))
+            plain.show(replace(NOW, t=float(t), decision="New size: 4" if t >= 7 else ""))
     lines = out.getvalue().splitlines()
     assert [text[:12] for text in lines] == [
         "The demo [20",
@@ -119,7 +129,7 @@ def test_a_value_beyond_the_top_fills_its_column_and_no_more() -> None:
 
 
 def test_columns_keep_the_highest_value_and_bridge_what_lies_between() -> None:
-    assert columns([0.0, 1.0, 9.0], [5.0, 7.0, 2.0], 20.0, 10) == [7.0, 7.0, 7.0, 7.0, 2.0, *[None] * 5]
+    assert columns([0.0, 1.0, 9.0], [7.0, 5.0, 2.0], 20.0, 10) == [7.0, 7.0, 7.0, 7.0, 2.0, *[None] * 5]
 
 
 def test_a_moment_after_the_end_falls_into_the_last_column() -> None:

@@ -1,5 +1,6 @@
 """What each shape of an answer means, for one value a pod and for one value."""
 
+import gc
 import json
 import math
 
@@ -8,7 +9,6 @@ import pytest
 from controller.api import Per, Reason
 from controller.prometheus import Answer, Column, Fault, Query, Scalar
 from controller.prometheus.answers import read_answer
-from controller.prometheus.payload import parse_payload
 
 AT = 1_700_000_000.0
 
@@ -19,7 +19,7 @@ def row(value: str, pod: str = "a", namespace: str = "shop", **labels: str) -> d
 
 def answer(per: Per, result: object, kind: str = "vector", **more: object) -> Answer:
     body = {"status": "success", "data": {"resultType": kind, "result": result}, **more}
-    return read_answer(parse_payload(json.dumps(body).encode()), Query("main", "up", per), AT)
+    return read_answer(json.dumps(body).encode(), Query("main", "up", per), AT)
 
 
 def reason(found: Answer) -> Reason:
@@ -160,3 +160,15 @@ def test_a_warning_makes_the_answer_partial() -> None:
 def test_hints_about_the_query_are_no_warnings() -> None:
     hint = "PromQL info: metric might not be a counter"
     assert isinstance(answer(Per.POD, [row("1")], warnings=[hint], infos=[hint]), Column)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(collects: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        answer(Per.POD, [row("1")])
+        answer(Per.POD, "nonsense")
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -154,7 +154,7 @@ def test_a_quantile_in_the_last_bucket_is_the_bound_below_it() -> None:
 
 
 def test_no_observations_and_no_infinite_bucket_are_not_a_number() -> None:
-    samples = histogram(a={"1": 0, "+Inf": 0}, b={"1": 5, "2": 6})
+    samples = histogram(a={"1": 0, "+Inf": 0}, b={"1": 5, "2": 6}, c={"-1": 0, "+Inf": 0})
     assert all(math.isnan(value) for value in by_pod(samples, "histogram_quantile(0.9, h_bucket)").values())
 
 
@@ -227,6 +227,27 @@ def test_vectors_are_matched_one_to_one_or_refused() -> None:
         evaluate(samples, "load / on(namespace) sum by (namespace) (load)", 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("load + load", False),
+        ("load + 1", False),
+        ("load == load", True),
+        ("load == 1", True),
+        ("load == bool load", False),
+        ("load == bool 1", False),
+        ("-load", False),
+        ("rate(load[1m]) or load", True),
+        ("last_over_time(load[1m])", True),
+        ("max_over_time(load[1m])", False),
+    ],
+)
+def test_what_changes_a_metrics_meaning_drops_its_name(query: str, named: bool) -> None:
+    value = evaluate(pods(a=1), query, 1_000_000).value
+    assert isinstance(value, list)
+    assert ["__name__" in sample[0] for sample in value] == [named]
+
+
 def test_group_left_lets_many_meet_one() -> None:
     assert by_pod(pods(a=1, b=3), "load / on(namespace) group_left sum by (namespace) (load)") == {"a": 0.25, "b": 0.75}
 
@@ -235,6 +256,16 @@ def test_label_replace_expands_groups_as_go_does() -> None:
     value = evaluate(pods(web_7=1), r'label_replace(load, "n", "$2-${1}x-$$-$9", "pod", "(.*)_(\\d)")', 1_000_000).value
     assert isinstance(value, list)
     assert value[0][0]["n"] == "7-webx-$-"
+
+
+def test_label_replace_with_nothing_takes_the_label_away() -> None:
+    value = evaluate(pods(a=1), 'label_replace(load, "pod", "", "", "")', 1_000_000).value
+    assert value == [({"__name__": "load", "namespace": "shop"}, 1.0)]
+
+
+def test_without_leaves_no_metric_name() -> None:
+    value = evaluate(pods(a=1), "sum without (pod) (load)", 1_000_000).value
+    assert value == [({"namespace": "shop"}, 1.0)]
 
 
 def test_two_results_with_the_same_labels_are_refused() -> None:

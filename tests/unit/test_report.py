@@ -126,6 +126,17 @@ def test_a_breach_is_in_the_legend_only_when_there_is_one() -> None:
     assert "broken" in texts(svg_of(render_report([*CALM, moment(20.0, p95_seconds=0.5)], ABOUT)))
 
 
+@pytest.mark.parametrize(("starting", "filled"), [(True, "#e69f00"), (False, "#d55e00")])
+def test_latency_above_the_promise_is_filled_by_whether_pods_were_starting(starting: bool, filled: str) -> None:
+    moments = [*CALM, *(moment(float(t), starting=starting, p95_seconds=1.0) for t in (20, 21, 22))]
+    found = {}
+    for path in svg_of(render_report(moments, ABOUT)).iter(f"{SVG}path"):
+        heights = re.findall(r",([0-9.]+)", path.get("d") or "")
+        found[path.get("fill"), path.get("fill-opacity")] = len(set(heights)) > 1
+    above = {fill: found[fill, opacity] for fill, opacity in (("#e69f00", "0.55"), ("#d55e00", "0.9"))}
+    assert above == {fill: fill == filled for fill in above}
+
+
 def test_pointing_at_a_decision_shows_its_sentence() -> None:
     titles = [element.text for element in svg_of(render_report(GROWN, ABOUT)).iter(f"{SVG}title")]
     assert titles == ["00:05  5 → 9: New size: 9; reason: magnitude 1.6"]

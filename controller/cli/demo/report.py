@@ -85,8 +85,8 @@ def render_report(moments: Sequence[Moment], about: About) -> str:
 <h2>How to read this</h2>
 <p>Every dimension is measured as its excess over idle: 0 without load, 1 at its own target. The magnitude is the length
 of the vector of these numbers; the scaler holds it at its target. The coloured areas are each dimension's share of it.</p>
-<p>Grey bands are the seconds in which pods were starting or still working off what had piled up before they were ready.
-The promise is judged outside of them: no scaler can make a pod start sooner.</p>
+<p>Grey bands are the seconds in which pods were starting. The promise is judged outside of them: no scaler can make a pod
+start sooner.</p>
 </main></body></html>
 """
 

@@ -23,7 +23,7 @@ class Dimension(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One second of the demo. `starting`: pods are on their way or catching up, so the promise is not judged."""
+    """One second of the demo. `starting`: pods are on their way, so the promise is not judged."""
 
     t: float
     """Seconds since the load began."""

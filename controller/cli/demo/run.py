@@ -1,0 +1,119 @@
+"""Plays the demo: looks at the stage once a second, shows it, judges it, and writes the report.
+
+The promise is judged in the seconds in which no ordered pod is on its way: no scaler can make a pod start sooner.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from controller.cli.demo.report import About, write_report
+from controller.cli.demo.samples import Dimension, Moment, Verdict, seconds_text
+from controller.cli.demo.stage import FASTER, LENGTH, PEAK, Stage, stage
+from controller.cli.demo.view import view
+from controller.simulation import Second
+
+__all__ = ["run"]
+
+HEADING: Final = "CompositeScaler: a flash crowd, 15 times faster"
+INTERRUPTED: Final = 130
+
+
+def run(report: Path, seed: int) -> int:
+    """Play it; returns the exit status: 0 when the promise was held, 1 when not, 130 when interrupted."""
+    console = Console()
+    signal.signal(signal.SIGTERM, _interrupt)
+    moments: list[Moment] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="compositescaler-demo-") as folder:
+            console.print("starting an API server, a metrics source and the operator, all on this machine ...")
+            with stage(Path(folder), seed) as live:
+                console.print(f"look around while it runs:  kubectl --kubeconfig {live.kubeconfig} -n shop describe csc")
+                with view(console, HEADING, LENGTH) as screen:
+                    _play(live, moments, screen.show)
+    except KeyboardInterrupt:
+        console.print("interrupted; everything that was started has been stopped")
+        return INTERRUPTED
+    return _conclude(console, moments, report)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _play(live: Stage, moments: list[Moment], show: object) -> None:
+    """Record one moment a second until the trace is over."""
+    assert callable(show)
+    began = time.monotonic()
+    seen = 0
+    while live.plant.now < live.plant.duration:
+        time.sleep(max(0.0, began + len(moments) + 1 - time.monotonic()))
+        passed = live.plant.truth(seen)
+        seen += len(passed)
+        if passed:
+            moments.append(_moment(live, passed))
+            show(moments[-1])
+
+
+def _moment(live: Stage, passed: Sequence[Second]) -> Moment:
+    """What this second was like: the truth from the plant, the view of the operator from its metrics and the status."""
+    deployment, scaler, gauges = live.deployment(), live.scaler(), live.gauges()
+    ready = deployment.get("status", {}).get("readyReplicas", 0)
+    wanted = deployment["spec"]["replicas"]
+    decision = scaler.get("status", {}).get("lastDecision", {})
+    shares = gauges.get("compositescaler_dimension_share", {})
+    excess = gauges.get("compositescaler_dimension_normalized", {})
+    last = passed[-1]
+    return Moment(
+        t=last.at,
+        load_rps=last.load,
+        replicas_spec=wanted,
+        replicas_ready=ready,
+        magnitude=gauges.get("compositescaler_magnitude", {}).get(""),
+        dimensions=tuple(Dimension(name, excess[name], share) for name, share in shares.items() if name in excess),
+        p95_seconds=_over_second(passed),
+        slo_seconds=live.plant.settings.slo_seconds,
+        decision=decision.get("message", ""),
+        starting=ready < wanted,
+    )
+
+
+def _over_second(passed: Sequence[Second]) -> float:
+    """The 95th percentile of the second: the plant's steps, weighted by their requests."""
+    steps = sorted((step.latency_seconds, step.arrivals) for step in passed)
+    total = sum(arrivals for _, arrivals in steps)
+    counted = 0
+    for latency, arrivals in steps:
+        counted += arrivals
+        if counted >= 0.5 * total:
+            return latency
+    return steps[-1][0]
+
+
+def _conclude(console: Console, moments: Sequence[Moment], report: Path) -> int:
+    if not moments:
+        console.print("[red]nothing was recorded")
+        return 1
+    verdict = Verdict.of(moments)
+    about = About(
+        title="CompositeScaler demo: a flash crowd",
+        load=f"24 minutes of a production application's load (five times as much within two minutes), scaled to {PEAK:g} requests a second.",
+        compression=FASTER,
+        pod_rps=36.0,
+    )
+    write_report(report, moments, about)
+    promise = seconds_text(moments[-1].slo_seconds)
+    judged = verdict.seconds - verdict.starting_seconds
+    if verdict.held:
+        console.print(f"[green]held:[/] the 95th percentile stayed at or below {promise} in all {judged} seconds outside start-up")
+    else:
+        console.print(f"[red]broken:[/] the 95th percentile was above {promise} in {verdict.slow_seconds} of {judged} seconds outside start-up")
+    console.print(f"report: {report.resolve()}")
+    return 0 if verdict.held else 1
