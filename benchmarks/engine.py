@@ -67,6 +67,7 @@ def inputs(count: int) -> tuple[Scalers, Samples, History]:
         current=np.full(count, PODS, np.int64),
         scaler=scaler,
         ready=chance.random(pods) > 0.02,
+        young=np.zeros(pods, np.bool_),
         values=np.where(seen, values, np.nan),
         ages=np.where(chance.random(values.shape) > 0.005, 10.0, 120.0),
         seen=seen,

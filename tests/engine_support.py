@@ -91,11 +91,12 @@ class Pod:
 
     seen: tuple[Seen, ...]
     ready: bool = True
+    young: bool = False
 
     @classmethod
-    def of(cls, *seen: Seen, ready: bool = True) -> Pod:
+    def of(cls, *seen: Seen, ready: bool = True, young: bool = False) -> Pod:
         """A pod with these samples."""
-        return cls(seen, ready)
+        return cls(seen, ready, young)
 
 
 def even(count: int, *seen: Seen) -> tuple[Pod, ...]:
@@ -146,6 +147,7 @@ def batch(*cases: Case) -> tuple[Scalers, Samples, History]:
         current=np.array([case.replicas for case in cases], np.int64),
         scaler=np.array([row for row, _ in pods], np.intp),
         ready=np.array([pod.ready for _, pod in pods], np.bool_),
+        young=np.array([pod.young for _, pod in pods], np.bool_),
         values=of_pods[0],
         ages=of_pods[1],
         seen=of_pods[2],

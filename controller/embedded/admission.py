@@ -12,7 +12,7 @@ from controller.api.scaler import GROUP, CompositeScaler
 from controller.embedded.builtin import built_in_problems, default_built_in
 from controller.embedded.crds import crd_problems, default_crd
 from controller.embedded.objects import Object
-from controller.embedded.refusals import Cause, bad_request, invalid
+from controller.embedded.refusals import Cause, Undecodable, invalid
 from controller.embedded.resources import Resource
 from controller.embedded.schema import METADATA_FIELDS
 
@@ -47,7 +47,7 @@ def admit(resource: Resource, obj: Object, previous: Object | None, validation: 
     unknown = _prune(resource, obj)
     if unknown and validation == "Strict":
         listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-        raise bad_request(f"strict decoding error: {listed}")
+        raise Undecodable(f"strict decoding error: {listed}")
     problems = _problems(resource, obj, previous, part)
     if problems:
         group = resource.group

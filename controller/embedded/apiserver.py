@@ -52,9 +52,10 @@ class RequestRecord:
 class EmbeddedApiServer:
     """A Kubernetes API server in this process.
 
-    `port` 0 takes a free one. `tokens` maps bearer tokens to user names; None lets everybody in. `workloads` switches on
-    the stand-ins for the deployment controller and the kubelet. `history` is the number of changes kept per collection
-    for watches to resume from; `bookmark_interval` is in seconds.
+    `port` 0 takes a free one. `tokens` maps bearer tokens to user names; None lets everybody in (kubectl never sends a
+    token over plain HTTP, other clients do). `workloads` switches on the stand-ins for the deployment controller and the
+    kubelet. `history` is the number of changes kept per collection for watches to resume from; `bookmark_interval` is
+    in seconds.
 
     Runs in the caller's event loop (`async with`), or in a thread of its own (`in_thread`): kopf cancels every task of
     its loop when it ends.
@@ -80,7 +81,7 @@ class EmbeddedApiServer:
         self._workload_settings = workloads
         self._loop: asyncio.AbstractEventLoop | None = None
         self._runner: web.AppRunner | None = None
-        self.requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
+        self._requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
         self.faults = ApiFaults(
             lambda path, error: self.call(lambda: self._handlers.watches.break_all(path, error)),
             lambda: self.call(self.store.compact),
@@ -158,6 +159,11 @@ class EmbeddedApiServer:
         """`http://host:port`, once started."""
         return f"http://{self._host}:{self._port}"
 
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests that were answered, oldest first; the last 20,000."""
+        return self.call(lambda: list(self._requests))
+
     def kubeconfig(self, path: Path, token: str | None = None) -> Path:
         """Writes a kubeconfig for this server, with one of its tokens where it asks for them; returns the path."""
         if token is None and self._tokens:
@@ -212,7 +218,7 @@ class EmbeddedApiServer:
             if seconds is not None:
                 response.headers["Retry-After"] = str(seconds)
         finally:
-            self.requests.append(RequestRecord(request.method, request.path_qs, status, user))
+            self._requests.append(RequestRecord(request.method, request.path_qs, status, user))
         return response
 
     def _user(self, request: web.Request) -> str:

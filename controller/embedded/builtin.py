@@ -6,7 +6,7 @@ Unknown fields of built-in kinds are stored as they come.
 from typing import Any
 
 from controller.embedded.objects import Object, dig
-from controller.embedded.refusals import Cause, Refusal, bad_request
+from controller.embedded.refusals import Cause, Undecodable
 from controller.embedded.resources import Resource
 from controller.embedded.selectors import matches_labels
 
@@ -33,10 +33,12 @@ def _fill(target: Object, defaults: Object) -> None:
 
 
 def default_built_in(resource: Resource, obj: Object) -> None:
-    """Fills in defaults in place."""
+    """Fills in defaults in place; refuses a spec that is no object (400)."""
     spec = obj.get("spec")
-    if not isinstance(spec, dict):
+    if spec is None:
         return
+    if not isinstance(spec, dict):
+        raise _undecodable(resource, f"{resource.kind}.spec", spec, f"v1.{resource.kind}Spec")
     if resource.kind in _WORKLOADS:
         _fill(spec, {"replicas": 1})
         if isinstance(dig(spec, "template", "spec"), dict):
@@ -75,7 +77,7 @@ def built_in_problems(resource: Resource, obj: Object, previous: Object | None) 
     if resource.kind == "Pod":
         return _pod_problems(obj.get("spec"), "spec")
     if resource.kind == "Event":
-        return _event_problems(obj)
+        return _event_problems(resource, obj)
     if resource.kind == "Lease":
         return _lease_problems(obj)
     return []
@@ -109,10 +111,10 @@ def negative(path: str, value: int) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {value}: must be greater than or equal to 0", path)
 
 
-def _undecodable(resource: Resource, field: str, value: Any, wanted: str) -> Refusal:
+def _undecodable(resource: Resource, field: str, value: Any, wanted: str) -> Undecodable:
     found = {str: "string", bool: "bool", float: "number", list: "array", dict: "object"}.get(type(value), "null")
     where = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-    return bad_request(f"{where}: json: cannot unmarshal {found} into Go struct field {field} of type {wanted}")
+    return Undecodable(f"{where}: json: cannot unmarshal {found} into Go struct field {field} of type {wanted}")
 
 
 def _pod_problems(spec: Any, path: str) -> list[Cause]:
@@ -127,13 +129,28 @@ def _pod_problems(spec: Any, path: str) -> list[Cause]:
     ]
 
 
-def _event_problems(event: Object) -> list[Cause]:
+def _event_problems(resource: Resource, event: Object) -> list[Cause]:
+    """Events of the new style, by their group or by their `eventTime`, must say when, who, and what was done."""
+    problems = []
+    if resource.group or event.get("eventTime"):
+        reporter = "reportingController" if resource.group else "reportingComponent"
+        said = {
+            "eventTime": event.get("eventTime"),
+            reporter: event.get("reportingComponent"),
+            "reportingInstance": event.get("reportingInstance"),
+            "action": event.get("action"),
+            "reason": event.get("reason"),
+        }
+        problems = [_required(field) for field, value in said.items() if not value]
+        if event.get("type") not in ("Normal", "Warning"):
+            message = f'Invalid value: "": has invalid value: {event.get("type", "")}'
+            problems.append(Cause("FieldValueInvalid", message, "type"))
     namespace = event["metadata"].get("namespace", "")
     subject = dig(event, "involvedObject", "namespace") or ""
-    if subject == namespace or (not subject and namespace == "default"):
-        return []
-    message = f'Invalid value: "{subject}": does not match event.namespace'
-    return [Cause("FieldValueInvalid", message, "involvedObject.namespace")]
+    if subject != namespace and (subject or namespace != "default"):
+        message = f'Invalid value: "{subject}": does not match event.namespace'
+        problems.append(Cause("FieldValueInvalid", message, "involvedObject.namespace"))
+    return problems
 
 
 def _lease_problems(lease: Object) -> list[Cause]:

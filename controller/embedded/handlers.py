@@ -16,9 +16,12 @@ from controller.embedded.lifecycle import Lifecycle, WriteOptions
 from controller.embedded.objects import Object, encode
 from controller.embedded.patches import apply_patch
 from controller.embedded.refusals import (
+    Cause,
     Refusal,
+    Undecodable,
     bad_request,
     expired,
+    invalid,
     method_not_allowed,
     not_found,
 )
@@ -88,7 +91,9 @@ class Handlers:
 
     def _predicate(self, target: Target, query: Mapping[str, str]) -> Predicate | None:
         labels = compile_label_selector(query.get("labelSelector", ""))
-        fields = compile_field_selector(query.get("fieldSelector", ""), target.resource.selectable)
+        fields = compile_field_selector(
+            query.get("fieldSelector", ""), target.resource.selectable, target.resource.unsupported_field
+        )
         if labels and fields:
             return lambda obj: labels(obj) and fields(obj)
         return labels or fields
@@ -156,7 +161,7 @@ class Handlers:
         revision = _number(query, "resourceVersion", 0)
         initial = query.get("sendInitialEvents") in _TRUE
         if initial and query.get("resourceVersionMatch") != "NotOlderThan":
-            raise bad_request("sendInitialEvents needs resourceVersionMatch=NotOlderThan")
+            raise _initial_events_without_match()
         if initial or (revision == 0 and query.get("sendInitialEvents") != "false"):
             for entry in collection.scan(target.namespace):
                 watcher.offer(Change("ADDED", entry, None))
@@ -201,9 +206,12 @@ class Handlers:
         patched = apply_patch(request.content_type, shown, body, strategic=not resource.custom or scaling)
         kind, version = ("Scale", "autoscaling/v1") if scaling else (resource.kind, resource.api_version)
         patched = parse_body(target, encode(patched), kind, version)
-        if scaling:
-            return self._rescale(request, target, patched, options)
-        entry = self._lifecycle.update(resource, current, stored(resource, patched), options, target.subresource)
+        try:
+            if scaling:
+                return self._rescale(request, target, patched, options)
+            entry = self._lifecycle.update(resource, current, stored(resource, patched), options, target.subresource)
+        except Undecodable as refusal:
+            raise refusal.as_patch() from refusal
         return self._written(request, target, entry, 200, warnings)
 
     def _rescale(self, request: web.Request, target: Target, scale: Object, options: WriteOptions) -> web.Response:
@@ -263,6 +271,11 @@ def _number(query: Mapping[str, str], name: str, absent: int) -> int:
     if not text.isdecimal():
         raise bad_request(f'Invalid value for query parameter {name}: "{text}"; write a number')
     return int(text)
+
+
+def _initial_events_without_match() -> Refusal:
+    message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    return invalid("meta.k8s.io", "ListOptions", "", [Cause("FieldValueForbidden", message, "resourceVersionMatch")])
 
 
 def _too_new(wanted: int, current: int) -> Refusal:

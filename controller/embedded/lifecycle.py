@@ -129,7 +129,7 @@ class Lifecycle:
             options.warn(warning)
         metadata = updated["metadata"]
         metadata["resourceVersion"] = previous["metadata"]["resourceVersion"]
-        if not part and resource.generation and _content(resource, updated) != _content(resource, previous):
+        if resource.generation and _content(resource, updated) != _content(resource, previous):
             metadata["generation"] = previous["metadata"].get("generation", 0) + 1
         if updated == previous:
             return current

@@ -12,6 +12,7 @@ from controller.embedded.objects import Object
 __all__ = [
     "Cause",
     "Refusal",
+    "Undecodable",
     "already_exists",
     "bad_request",
     "conflict",
@@ -41,7 +42,7 @@ class Cause:
         return f"{self.field}: {self.message}"
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
+class Refusal(Exception):
     """A request is answered with a Status of failure."""
 
     def __init__(
@@ -69,6 +70,17 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
             status["details"] = self.details
         status["code"] = self.code
         return status
+
+
+class Undecodable(Refusal):
+    """400: the object has fields of a wrong type or, where that is strict, unknown ones."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, "BadRequest", message)
+
+    def as_patch(self) -> Refusal:
+        """The same about a patched object: there it is the patch that is invalid (422)."""
+        return invalid("", "", "", [Cause("FieldValueInvalid", f"Invalid value: {self.message}", "patch")])
 
 
 def _details(group: str, kind: str, name: str) -> Object:

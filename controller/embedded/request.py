@@ -69,6 +69,7 @@ def parse_body(target: Target, body: bytes, kind: str, api_version: str) -> Obje
     if obj.get("kind") != kind:
         raise bad_request(f"the kind in the data ({obj.get('kind')}) does not match the expected kind ({kind})")
     metadata = obj.setdefault("metadata", {})
+    _check_metadata(kind, target.resource.version, metadata)
     if target.namespace and metadata.get("namespace", target.namespace) != target.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     if not target.resource.namespaced:
@@ -77,6 +78,27 @@ def parse_body(target: Target, body: bytes, kind: str, api_version: str) -> Obje
         given = metadata["name"]
         raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({target.name})")
     return obj
+
+
+def _check_metadata(kind: str, version: str, metadata: Object) -> None:
+    """Refuses metadata of the wrong shape, which nothing further on looks out for."""
+    for field in ("labels", "annotations"):
+        texts = metadata.get(field) or {}
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise _undecodable_metadata(kind, version, field, "map[string]string")
+    owners = metadata.get("ownerReferences") or []
+    if not isinstance(owners, list) or not all(isinstance(owner, dict) and owner.get("uid") for owner in owners):
+        raise _undecodable_metadata(kind, version, "ownerReferences", "[]v1.OwnerReference")
+    finalizers = metadata.get("finalizers") or []
+    if not isinstance(finalizers, list) or not all(isinstance(text, str) for text in finalizers):
+        raise _undecodable_metadata(kind, version, "finalizers", "[]string")
+
+
+def _undecodable_metadata(kind: str, version: str, field: str, wanted: str) -> Refusal:
+    where = f'{kind} in version "{version}" cannot be handled as a {kind}'
+    return bad_request(
+        f"{where}: json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type {wanted}"
+    )
 
 
 def write_options(query: Mapping[str, str], warn: list[str]) -> WriteOptions:

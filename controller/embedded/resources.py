@@ -78,6 +78,13 @@ class Resource:
         return f"{self.plural}.{group}" if group else self.plural
 
     @property
+    def unsupported_field(self) -> str:
+        """What is said about a field that cannot be selected; kinds without any of their own say which ones can."""
+        if self.custom or self.selectable:
+            return "field label not supported: {}"
+        return '"{}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+    @property
     def list_kind(self) -> str:
         return f"{self.kind}List"
 

@@ -4,8 +4,8 @@ import copy
 from typing import Any
 
 from controller.embedded.builtin import negative
-from controller.embedded.objects import Object, dig
-from controller.embedded.refusals import Refusal, invalid
+from controller.embedded.objects import Object, dig, encode
+from controller.embedded.refusals import Refusal, Undecodable, invalid
 from controller.embedded.resources import ScalePaths
 from controller.embedded.selectors import format_label_selector
 
@@ -43,8 +43,8 @@ def with_replicas(paths: ScalePaths, obj: Object, scale: Object) -> Object:
     replicas = dig(scale, "spec", "replicas") or 0
     name = obj["metadata"]["name"]
     if isinstance(replicas, bool) or not isinstance(replicas, int):
-        message = 'Scale in version "v1" cannot be handled as a Scale: spec.replicas is no integer'
-        raise Refusal(400, "BadRequest", message)
+        where = 'Scale in version "v1" cannot be handled as a Scale'
+        raise Undecodable(f"{where}: {encode(replicas).decode()} in spec.replicas is not of type int32")
     if replicas < 0:
         raise invalid("autoscaling", "Scale", name, [negative("spec.replicas", replicas)])
     scaled = copy.deepcopy(obj)

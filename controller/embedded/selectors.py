@@ -51,8 +51,11 @@ def compile_label_selector(text: str) -> Predicate | None:
     return lambda obj: all(holds(labels_of(obj)) for holds in requirements)
 
 
-def compile_field_selector(text: str, selectable: Mapping[str, str]) -> Predicate | None:
-    """A predicate over stored objects, None when everything matches; refuses fields that are not selectable (400)."""
+def compile_field_selector(text: str, selectable: Mapping[str, str], unsupported: str) -> Predicate | None:
+    """A predicate over stored objects, None when everything matches.
+
+    Refuses other fields than name, namespace and the selectable ones (400, with `unsupported` as its sentence).
+    """
     tests: list[tuple[tuple[str, ...], str, bool]] = []
     known = {"metadata.name": "metadata.name", "metadata.namespace": "metadata.namespace", **selectable}
     for part in _split(text):
@@ -60,7 +63,7 @@ def compile_field_selector(text: str, selectable: Mapping[str, str]) -> Predicat
         if not found:
             raise bad_request(f'invalid field selector: "{part}"; expected field=value or field!=value')
         if found["key"] not in known:
-            raise bad_request(f"field label not supported: {found['key']}")
+            raise bad_request(unsupported.format(found["key"]))
         tests.append((tuple(known[found["key"]].split(".")), found["value"], found["operator"] != "!="))
     if not tests:
         return None
@@ -87,16 +90,15 @@ def format_label_selector(selector: Object | None) -> str:
     """A LabelSelector object as text, as `status.selector` of a Scale has it."""
     if not selector:
         return ""
-    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    parts = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or ():
         key, operator = expression["key"], expression["operator"]
         values = ",".join(sorted(expression.get("values") or ()))
-        parts.append(
-            {
-                "In": f"{key} in ({values})",
-                "NotIn": f"{key} notin ({values})",
-                "Exists": key,
-                "DoesNotExist": f"!{key}",
-            }[operator]
-        )
-    return ",".join(parts)
+        texts = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        parts.append((key, texts[operator]))
+    return ",".join(text for _, text in sorted(parts, key=lambda part: part[0]))

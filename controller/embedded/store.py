@@ -201,7 +201,7 @@ class Store:
         if revision is not None and revision != self.revision:
             entries = self._snapshots.get((storage, namespace, revision))
             if entries is None:
-                raise expired(f"The resourceVersion for the provided list is too old: {revision} ({self.revision})")
+                raise expired("The resourceVersion for the provided list is too old.")
             return revision, entries
         return self.revision, list(self.collection(storage).scan(namespace))
 

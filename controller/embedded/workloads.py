@@ -8,6 +8,7 @@ import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 from controller.embedded.lifecycle import DeleteOptions, Lifecycle
@@ -27,6 +28,7 @@ from controller.embedded.store import Change, Entry, Key, Store
 
 __all__ = ["Scheduler", "WorkloadSettings", "Workloads"]
 
+_SLICE = 20
 _NOW = DeleteOptions(grace_seconds=0)
 
 
@@ -134,17 +136,23 @@ class Workloads:
 
     def _mark(self, storage: str, key: Key) -> None:
         self._marked[storage, key] = None
-        if not self._pass_ordered:
-            self._pass_ordered = True
-            self._scheduler.call_later(0, self._pass)
+        self._order_pass()
 
     def _pass(self) -> None:
-        marked, self._marked = self._marked, {}
+        # In slices, so that a thousand Deployments do not keep the server from answering.
         self._pass_ordered = False
-        for storage, key in marked:
+        for storage, key in list(islice(self._marked, _SLICE)):
+            del self._marked[storage, key]
             entry = self._store.collection(storage).get(*key)
             if entry and not is_deleting(entry.obj):
                 self._reconcilers[storage](entry)
+        if self._marked:
+            self._order_pass()
+
+    def _order_pass(self) -> None:
+        if not self._pass_ordered:
+            self._pass_ordered = True
+            self._scheduler.call_later(0, self._pass)
 
     def _reconcile_replica_set(self, entry: Entry) -> None:
         owned = self._owned(entry, "pods")

@@ -163,7 +163,9 @@ class Samples:
     """What was seen this cycle.
 
     `current` (S,) is `spec.replicas` of the target; `scaler` (P,) the row of each pod's scaler, ascending; `ready` (P,) whether
-    the pod is Ready and stays. `values` and `ages` (seconds) are (P, D) for the dimensions with one value per pod and
+    the pod is Ready and stays; `young` (P,) whether it has been for so short a time that it need not have a sample yet and
+    that its rates do not cover their window: what it shows is too low. `values` and `ages` (seconds)
+    are (P, D) for the dimensions with one value per pod and
     `target_values`, `target_ages` (S, D) for the others; `seen` and `target_seen` say where there is a sample at all: a
     sample that is NaN was seen. `faults` (S, D) holds the code of a `Reason` where a dimension's whole answer cannot be
     trusted, else -1.
@@ -172,6 +174,7 @@ class Samples:
     current: Ints
     scaler: NDArray[np.intp]
     ready: Flags
+    young: Flags
     values: Floats
     ages: Floats
     seen: Flags

@@ -2,9 +2,9 @@
 
     replicas = ceil(pods * m / target)
 
-Pods without a full set of samples, and pods that are not Ready, count as HPA counts them: never in the direction that
-their absence would flatter. Going up they are taken as idle, going down those that are Ready but silent as full; when that turns the
-direction round, nothing is proposed. Source: HPA's replica calculator. Other responses will stand beside this module.
+Pods without a full set of samples, young pods, and pods that are not Ready, count as HPA counts them: never in the direction
+that would flatter. Going up, what is not seen of them is nothing; going down, those that are Ready are full. When that
+turns the direction round, nothing is proposed. Source: HPA's replica calculator. Other responses will stand beside this module.
 """
 
 from __future__ import annotations
@@ -49,17 +49,16 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     ratio = magnitude.total / target
     replicas = ceil(complete * ratio)
 
-    silent = samples.ready & ~magnitude.complete
     upwards = ratio > 1
-    # Who counts besides the complete pods: going up the silent and the unready, going down the silent.
-    counted = magnitude.complete | silent | (~samples.ready & upwards[of])
-    assumed = np.where(
-        samples.ready,
-        np.where(upwards[of] | magnitude.complete, magnitude.pod, np.maximum(magnitude.pod, target[of])),
-        0.0,
-    )
+    rising = upwards[of]
+    silent = samples.ready & ~magnitude.complete
+    # Whose part is not known, or is known to be shown too low: going up what is seen of them, going down that they are full.
+    doubtful = np.where(rising, silent | ~samples.ready, silent | (samples.ready & samples.young))
+    counted = magnitude.complete | doubtful
+    assumed = np.where(doubtful & ~rising, np.maximum(magnitude.pod, target[of]), magnitude.pod)
+    assumed = np.where(samples.ready, assumed, 0.0)
     counts = np.bincount(of[counted], minlength=len(scalers))
-    cautious = counts > complete
+    cautious = np.bincount(of[doubtful], minlength=len(scalers)) > 0
     cautious_ratio = aggregate(scalers, of, assumed, counted) / target
     cautious_replicas = ceil(counts * cautious_ratio)
     turned = (cautious_ratio - 1) * (ratio - 1) < 0

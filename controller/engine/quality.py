@@ -44,10 +44,14 @@ def judge(scalers: Scalers, samples: Samples) -> Quality:
     target_defects = _defects(samples.target_values, samples.target_ages, samples.target_seen, scalers.max_age[:, None])
     good = (pod_defects == _GOOD) & samples.ready[:, None]
 
-    covered = np.zeros((count, width), np.int64)
+    covered, expected = np.zeros((count, width), np.int64), np.zeros((count, width), np.int64)
     reasons = np.full((count, width), code(Reason.NO_DATA), np.int16)
     for at in range(width):
         covered[:, at] = np.bincount(pod_scaler[good[:, at]], minlength=count)
+        # A pod that has just become Ready has no sample yet, which says nothing about the source. How its silence counts in the
+        # number of replicas is decided in `proportional`.
+        due = samples.ready & (samples.seen[:, at] | ~samples.young)
+        expected[:, at] = np.bincount(pod_scaler[due], minlength=count)
         seen = samples.ready & samples.seen[:, at]
         any_seen = np.bincount(pod_scaler[seen], minlength=count) > 0
         reasons[any_seen, at] = code(Reason.TOO_FEW_SAMPLES)
@@ -57,7 +61,7 @@ def judge(scalers: Scalers, samples: Samples) -> Quality:
             reasons[of_these > most, at] = code(defect)
             most = np.maximum(most, of_these)
 
-    enough = (ready > 0)[:, None] & (covered >= scalers.min_coverage[:, None] * ready[:, None] - 1e-9) & (covered > 0)
+    enough = (covered > 0) & (covered >= scalers.min_coverage[:, None] * expected - 1e-9)
     per_target = scalers.used & ~scalers.per_pod
     valid = np.where(scalers.per_pod, enough, target_defects == _GOOD) & scalers.used
     reasons = np.where(per_target, np.where(samples.target_seen, target_defects, code(Reason.NO_DATA)), reasons)

@@ -145,7 +145,7 @@ class Cycle:
     ) -> list[Record]:
         keys = [each.scaler.key for each in aimed]
         current = [each.target.spec_replicas or 0 for each in aimed]
-        samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current)
+        samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current, now.wall)
         decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic)
         longest = max(float(rules.window.max(initial=0.0)) for rules in (batch.scalers.up, batch.scalers.down))
         self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)

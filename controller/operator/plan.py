@@ -41,13 +41,15 @@ class Plan:
     """The queries of one set of scalers.
 
     `query_of` (S, D) is the index in `queries` that answers a scaler's dimension, -1 where it has none; `divisor` (S, D) holds
-    `Divisor` codes; `per_pod` (S, D) says where the answer has one value a pod.
+    `Divisor` codes; `per_pod` (S, D) says where the answer has one value a pod; `window` (S,) is the range of the
+    source's rates in seconds.
     """
 
     queries: tuple[Query, ...]
     query_of: NDArray[np.int32]
     divisor: NDArray[np.int8]
     per_pod: NDArray[np.bool_]
+    window: NDArray[np.float64]
 
     def by_source(self) -> dict[str, list[Query]]:
         """The queries grouped by the source that answers them."""
@@ -112,7 +114,10 @@ class Planner:
                     text = custom_text(text, namespace=scaler.key[0], name=target)
                 query_of[row, at] = queries.setdefault(Query(source, text, per), len(queries))
                 per_pod[row, at] = per is Per.POD
-        return Plan(tuple(queries), query_of, divisor, per_pod)
+        window = np.array(
+            [self._catalogues[each.spec.source].window for each in scalers if each.spec is not None], np.float64
+        )
+        return Plan(tuple(queries), query_of, divisor, per_pod, window)
 
     @staticmethod
     def _smallest_ages(scalers: Sequence[Scaler]) -> dict[tuple[str, str, float], float]:

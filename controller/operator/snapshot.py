@@ -25,7 +25,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which pod is which row: `scaler` (P,) ascending, `ready` (P,), the requests (P,) in cores and bytes (NaN: not set),
+    """Which pod is which row: `scaler` (P,) ascending, `ready` (P,), `ready_since` (P,) unix seconds, the requests
+    (P,) in cores and bytes (NaN: not set),
     and the rows of a pod.
 
     A pod that two scalers select has two rows.
@@ -33,6 +34,7 @@ class Layout:
 
     scaler: NDArray[np.intp]
     ready: NDArray[np.bool_]
+    ready_since: Floats
     requests: Floats
     rows: Mapping[tuple[str, str], tuple[int, ...]]
 
@@ -41,6 +43,7 @@ class Layout:
         """The layout of the pods of each scaler; pods that are going or are done do not count at all."""
         scaler: list[int] = []
         ready: list[bool] = []
+        ready_since: list[float] = []
         requests: list[tuple[float, float]] = []
         rows: dict[tuple[str, str], tuple[int, ...]] = {}
         for at, pods in enumerate(members):
@@ -52,19 +55,27 @@ class Layout:
                 rows[key] = (*rows[key], row) if key in rows else (row,)
                 scaler.append(at)
                 ready.append(pod.ready)
+                ready_since.append(_or_nan(pod.ready_since))
                 requests.append((_or_nan(pod.cpu_request), _or_nan(pod.memory_request)))
         return cls(
             scaler=np.array(scaler, np.intp),
             ready=np.array(ready, np.bool_),
+            ready_since=np.array(ready_since, np.float64),
             requests=np.array(requests, np.float64).reshape(len(scaler), 2),
             rows=rows,
         )
 
 
 def join(
-    scalers: Scalers, layout: Layout, plan: Plan, answers: Mapping[Query, Answer], current: Sequence[int]
+    scalers: Scalers,
+    layout: Layout,
+    plan: Plan,
+    answers: Mapping[Query, Answer],
+    current: Sequence[int],
+    wall: float,
 ) -> tuple[Samples, list[dict[str, str]]]:
-    """The samples of this cycle, and per scaler what a source said about a dimension whose answer cannot be trusted, by name."""
+    """The samples of the cycle at `wall` (unix seconds), and per scaler what a source said about a dimension whose
+    answer cannot be trusted, by name."""
     count, width = scalers.used.shape
     pods = len(layout.scaler)
     values, ages, seen = np.full((pods, width), np.nan), np.zeros((pods, width)), np.zeros((pods, width), np.bool_)
@@ -97,6 +108,7 @@ def join(
             current=np.array(current, np.int64),
             scaler=layout.scaler,
             ready=layout.ready,
+            young=wall - layout.ready_since < plan.window[layout.scaler],
             values=values,
             ages=ages,
             seen=seen,

@@ -128,8 +128,8 @@ class Api:
     ca: Path | None
     kubeconfig: Path
     kubectl: Callable[..., subprocess.CompletedProcess[str]]
-    forget: Callable[[], None] | None = None
-    """Forgets past versions, where the server can be told to."""
+    forget: Callable[[], None]
+    """Forgets past versions."""
     session: requests.Session = field(default_factory=requests.Session)
 
     def ask(self, method: str, path: str, body: Any = None, content_type: str = "", **query: Any) -> Answer:
@@ -171,7 +171,7 @@ class Api:
         return self.ask("PATCH", path, patch, "application/strategic-merge-patch+json", **query)
 
     @contextmanager
-    def watch(self, path: str, seconds: int = 10, **query: Any) -> Iterator[Iterator[Any]]:
+    def watch(self, path: str, *, seconds: int = 10, **query: Any) -> Iterator[Iterator[Any]]:
         """The events of a watch as they come; it ends by itself after some seconds."""
         params = {"watch": "true", "timeoutSeconds": seconds, **query}
         verify = str(self.ca) if self.ca else True
@@ -193,7 +193,7 @@ class Api:
 def embedded_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The embedded server with its workloads, in a thread."""
     folder = tmp_path_factory.mktemp("embedded-api")
-    with EmbeddedApiServer.in_thread(workloads=WorkloadSettings(), tokens={"sesame": "admin"}) as server:
+    with EmbeddedApiServer.in_thread(workloads=WorkloadSettings()) as server:
         kubeconfig = server.kubeconfig(folder / "kubeconfig")
 
         def kubectl(
@@ -204,9 +204,7 @@ def embedded_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
             command = [_kubectl_binary(), f"--kubeconfig={kubeconfig}", f"--cache-dir={folder / 'cache'}", *args]
             return subprocess.run(command, input=input, capture_output=True, text=True, timeout=60, check=check)
 
-        api = Api(
-            "embedded", server.url, {"Authorization": "Bearer sesame"}, None, kubeconfig, kubectl, server.faults.compact
-        )
+        api = Api("embedded", server.url, {}, None, kubeconfig, kubectl, server.faults.compact)
         with api.session:
             yield _with_widgets(api)
 
@@ -216,7 +214,15 @@ def real_api(request: pytest.FixtureRequest) -> Iterator[Api]:
     """The real control plane."""
     plane = request.getfixturevalue("control_plane")
     headers = {"Authorization": f"Bearer {plane.admin_token}"}
-    api = Api("real", plane.url, headers, plane.ca, plane.kubeconfig, plane.kubectl)
+
+    def forget() -> None:
+        """What etcd is told every five minutes by its API server."""
+        gateway = f"{plane._etcd_url}/v3/kv"
+        revision = requests.post(f"{gateway}/range", json={"key": "AA=="}, timeout=10).json()["header"]["revision"]
+        answer = requests.post(f"{gateway}/compaction", json={"revision": revision, "physical": True}, timeout=10)
+        answer.raise_for_status()
+
+    api = Api("real", plane.url, headers, plane.ca, plane.kubeconfig, plane.kubectl, forget)
     with api.session:
         yield _with_widgets(api)
 

@@ -1,10 +1,24 @@
 """What a client can find out about a server before it asks for objects."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from controller.embedded import EmbeddedApiServer
 from tests.contract.conftest import Api
+
+
+@pytest.fixture(params=["embedded", "real"])
+def guarded_api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """Each API server in turn, where it wants to see a token."""
+    if request.param == "real":
+        yield request.getfixturevalue("real_api")
+        return
+    embedded: Api = request.getfixturevalue("embedded_api")
+    with EmbeddedApiServer.in_thread(tokens={"sesame": "admin"}) as server:
+        yield replace(embedded, url=server.url, headers={"Authorization": "Bearer sesame"})
 
 
 def resource_named(answer: Any, name: str) -> Any:
@@ -111,11 +125,11 @@ def test_openapi_v3_says_which_kinds_validate_fields(api: Api) -> None:
     assert schemas["com.example.contract.v1.Widget"]["properties"]["spec"]["properties"]["size"]["maximum"] == 10
 
 
-def test_a_request_without_a_known_token_is_unauthorized(api: Api) -> None:
-    stranger = Api(api.name, api.url, {"Authorization": "Bearer nobody"}, api.ca, api.kubeconfig, api.kubectl)
-    with stranger.session:
-        answer = stranger.get("/api/v1/namespaces/default/pods")
+def test_a_request_with_an_unknown_token_is_unauthorized(guarded_api: Api) -> None:
+    stranger = replace(guarded_api, headers={"Authorization": "Bearer nobody"})
+    answer = stranger.get("/api/v1/namespaces/default/pods")
     assert (answer.status, answer.body["reason"], answer.body["message"]) == (401, "Unauthorized", "Unauthorized")
+    assert guarded_api.get("/api/v1/namespaces/default/pods").status == 200
 
 
 def test_a_resource_that_a_crd_defined_vanishes_with_it(api: Api) -> None:

@@ -72,6 +72,7 @@ def latency_samples(name: str) -> Samples:
         **histogram(family, pod("busy", route="/a", **role)),
         **histogram(family, pod("busy", route="/b", **role)),
         **histogram(family, pod("idle", **role), rate=0.0),
+        **histogram(family, pod("late", **role), end=-75.0),
         **histogram(family, pod("aged", **role), end=-105.0),
         **histogram(family, pod("gone", **role), end=-315.0),
         **histogram(family, pod("blind", **role), bounds=()),
@@ -106,7 +107,7 @@ def ingress_samples() -> Samples:
 
 def resource_samples() -> Samples:
     found: Samples = {}
-    for name, end in (("busy", 0.0), ("aged", -105.0), ("gone", -315.0)):
+    for name, end in (("busy", 0.0), ("late", -75.0), ("aged", -105.0), ("gone", -315.0)):
         for container, cores in (("app", 0.5), ("sidecar", 0.25), ("POD", 8.0), ("", 16.0)):
             labels = pod(name, container=container)
             for at in grid(end - 600, end):
@@ -188,13 +189,20 @@ async def test_a_pod_whose_samples_stopped_has_their_age(prometheus: PrometheusS
 
 
 @pytest.mark.parametrize("name", ["cpu", "memory", *PER_POD])
+async def test_a_pod_whose_samples_are_young_enough_has_no_age(prometheus: PrometheusServer, name: str) -> None:
+    value, age = (await family_rows(prometheus, name, 0.9))["late"]
+    assert value > 0.0
+    assert age == 0.0
+
+
+@pytest.mark.parametrize("name", ["cpu", "memory", *PER_POD])
 async def test_a_pod_that_prometheus_has_forgotten_is_absent(prometheus: PrometheusServer, name: str) -> None:
     assert "gone" not in await family_rows(prometheus, name, 0.9)
 
 
 @pytest.mark.parametrize("name", PER_POD)
 async def test_only_the_pod_that_serves_has_a_latency(prometheus: PrometheusServer, name: str) -> None:
-    assert set(await family_rows(prometheus, name, 0.9)) == {"busy", "idle", "aged"}
+    assert set(await family_rows(prometheus, name, 0.9)) == {"busy", "idle", "late", "aged"}
 
 
 async def test_cpu_is_the_sum_of_the_containers_in_cores(prometheus: PrometheusServer) -> None:

@@ -86,6 +86,18 @@ def test_a_body_that_is_no_json_is_400(api: Api, widgets: str) -> None:
     assert status_of(api.post(widgets, "{nonsense").body)[:2] == (400, "BadRequest")
 
 
+@pytest.mark.parametrize(
+    "metadata", [{"labels": {"a": 1}}, {"labels": ["a"]}, {"finalizers": "a"}, {"annotations": "a"}]
+)
+def test_metadata_of_the_wrong_shape_is_400(api: Api, configmaps: str, widgets: str, metadata: dict[str, Any]) -> None:
+    assert status_of(api.post(configmaps, {**configmap("one"), "metadata": {"name": "one", **metadata}}).body)[0] == 400
+    assert status_of(api.post(widgets, {**widget("one"), "metadata": {"name": "one", **metadata}}).body)[0] == 400
+
+
+def test_a_spec_that_is_no_object_is_400(api: Api, deployments: str) -> None:
+    assert status_of(api.post(deployments, {**deployment("web"), "spec": "none"}).body)[:2] == (400, "BadRequest")
+
+
 def test_an_object_may_not_come_with_a_version(api: Api, configmaps: str) -> None:
     answer = api.post(configmaps, {**configmap("one"), "metadata": {"name": "one", "resourceVersion": "5"}})
     assert (answer.status, answer.body["message"]) == (
@@ -270,7 +282,14 @@ def test_a_deployment_cannot_have_fewer_than_no_replicas(api: Api, deployments: 
 def test_a_text_is_no_number_of_replicas(api: Api, deployments: str) -> None:
     wrong = deployment("web")
     wrong["spec"]["replicas"] = "3"
-    assert api.post(deployments, wrong).status == 400
+    code, reason, message = status_of(api.post(deployments, wrong).body)
+    assert (code, reason) == (400, "BadRequest")
+    assert message.startswith(
+        'Deployment in version "v1" cannot be handled as a Deployment: json: cannot unmarshal string'
+    )
+    api.post(deployments, deployment("web"))
+    patched = api.merge(f"{deployments}/web", {"spec": {"replicas": "3"}})
+    assert (patched.status, patched.body["details"]["causes"][0]["field"]) == (422, "patch")
 
 
 def test_a_deleted_object_is_gone_and_the_answer_names_it(api: Api, widgets: str) -> None:

@@ -18,12 +18,18 @@ def hpa_defaults(wanted: int, current: int, **fields: object) -> Case:
 
 def test_down_waits_for_the_highest_recommendation_of_the_window() -> None:
     window = behavior(down=rules(window=300))
-    assert rule(wanting(3, 10, behavior=window, recommendations=[(7, 299), (5, 60)])) == (7, Reason.SCALE_DOWN_STABILIZED)
+    assert rule(wanting(3, 10, behavior=window, recommendations=[(7, 299), (5, 60)])) == (
+        7,
+        Reason.SCALE_DOWN_STABILIZED,
+    )
 
 
 def test_up_waits_for_the_lowest_recommendation_of_the_window() -> None:
     window = behavior(up=rules(window=60))
-    assert rule(wanting(30, 10, behavior=window, recommendations=[(20, 59), (25, 30)])) == (20, Reason.SCALE_UP_STABILIZED)
+    assert rule(wanting(30, 10, behavior=window, recommendations=[(20, 59), (25, 30)])) == (
+        20,
+        Reason.SCALE_UP_STABILIZED,
+    )
 
 
 def test_a_recommendation_as_old_as_the_window_is_forgotten() -> None:

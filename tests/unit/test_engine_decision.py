@@ -8,8 +8,22 @@ import numpy as np
 import pytest
 
 from controller.api import Reason
-from controller.engine import Decisions, Stage, reason
-from tests.engine_support import Case, Pod, Seen, decide, dimension, even, record, rule, rules, spec, wanting
+from controller.engine import Decisions, Stage, evaluate, reason
+from tests.engine_support import (
+    NOW,
+    Case,
+    Pod,
+    Seen,
+    batch,
+    decide,
+    dimension,
+    even,
+    record,
+    rule,
+    rules,
+    spec,
+    wanting,
+)
 
 TWO = (dimension("a"), dimension("b"))
 BAD: list[Seen] = [None, math.nan, math.inf, -1.0, (0.1, 1e6)]
@@ -173,9 +187,6 @@ def test_replicas_are_whole_numbers_of_64_bits() -> None:
 
 
 def test_evaluating_changes_none_of_its_inputs() -> None:
-    from controller.engine import evaluate
-    from tests.engine_support import NOW, batch
-
     scalers, samples, history = batch(Case(spec(*TWO), even(4, 2.0, None), recommendations=[(3, 1)], changes=[(1, 1)]))
     arrays = (scalers.target, samples.current, samples.values, samples.ages, samples.faults, history.recommendations)
     before = [array.copy() for array in arrays]

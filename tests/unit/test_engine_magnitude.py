@@ -49,7 +49,9 @@ def test_latency_is_capped_at_three_times_its_target_unless_said_otherwise() -> 
     assert record(Case(spec(latency | {"cap": 5}), even(1, 10.0))).magnitude == 5.0
 
 
-@pytest.mark.parametrize(("norm", "expected"), [(1, 7.0), (2, 5.0), ("Infinity", 4.0), ("1.5", (3**1.5 + 8) ** (2 / 3))])
+@pytest.mark.parametrize(
+    ("norm", "expected"), [(1, 7.0), (2, 5.0), ("Infinity", 4.0), ("1.5", (3**1.5 + 8) ** (2 / 3))]
+)
 def test_the_norm_is_the_users(norm: int | str, expected: float) -> None:
     assert magnitude(3.0, 4.0, magnitude={"norm": norm}) == pytest.approx(expected, rel=1e-15)
 

@@ -22,7 +22,8 @@ def unready(count: int) -> tuple[Pod, ...]:
 
 
 @pytest.mark.parametrize(
-    ("value", "replicas"), [(2.0, 2), (2.0000001, 3), (1.1 * 10, 11), (110.00000000000001, 110), (0.0, 0), (1e308, 2**31)]
+    ("value", "replicas"),
+    [(2.0, 2), (2.0000001, 3), (1.1 * 10, 11), (110.00000000000001, 110), (0.0, 0), (1e308, 2**31)],
 )
 def test_part_of_a_pod_is_a_pod_but_the_dust_of_doubles_is_not(value: float, replicas: int) -> None:
     assert ceil(np.array([value]))[0] == pytest.approx(replicas, rel=1e-8)
@@ -89,7 +90,7 @@ def test_an_overload_that_the_starting_pods_bring_within_the_tolerance_changes_n
 def test_going_down_pods_without_samples_count_as_full() -> None:
     # 4 at 0.5 and 1 taken for 1.0.
     assert rule(Case(spec(**LAX), (*even(4, 0.5), *silent(1)))) == (3, Reason.AS_PROPOSED)
-    # 8 at 0.9 and 2 taken for 1.0 are within the tolerance, though 0.85 alone would not be.
+    # 8 at 0.85 alone are outside the tolerance; with 4 taken for 1.0 they are 0.9 a pod, its edge.
     assert rule(Case(spec(**LAX), (*even(8, 0.85), *silent(4)))) == (12, Reason.WITHIN_TOLERANCE)
 
 

@@ -115,7 +115,10 @@ def test_a_fault_of_the_whole_answer_outweighs_good_samples(why: Reason) -> None
 
 
 def test_one_dimension_can_be_invalid_while_another_is_valid() -> None:
-    valid = {each.name: each.valid for each in record(Case(spec(dimension("a"), dimension("b")), even(2, 0.5, None))).dimensions}
+    valid = {
+        each.name: each.valid
+        for each in record(Case(spec(dimension("a"), dimension("b")), even(2, 0.5, None))).dimensions
+    }
     assert valid == {"a": True, "b": False}
 
 

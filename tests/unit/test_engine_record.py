@@ -24,7 +24,10 @@ def test_every_reason_has_a_code_and_comes_back_from_it() -> None:
 
 
 def test_the_record_holds_what_was_seen_of_each_dimension() -> None:
-    case = Case(spec(dimension("a", 2, floor="0.5"), dimension("b", 4, onMissing="Ignore")), (*even(2, 1.25, None), Pod.of(9.0, 9.0, ready=False)))
+    case = Case(
+        spec(dimension("a", 2, floor="0.5"), dimension("b", 4, onMissing="Ignore")),
+        (*even(2, 1.25, None), Pod.of(9.0, 9.0, ready=False)),
+    )
     seen = record(case)
     a, b = seen.dimensions
     assert (a.name, a.value, a.target, a.floor, a.normalized, a.share, a.covered) == ("a", 1.25, 2.0, 0.5, 0.5, 1.0, 2)
@@ -133,7 +136,10 @@ def test_every_rule_has_its_sentence_with_its_numbers(case: Case, ending: str) -
         (Case(spec(), even(3, (1.0, 91.0))), "the value of most pods is older than 90 s (quality.maxAge)"),
         (Case(spec(dimension(per="Target")), even(3)), "no sample"),
         (Case(spec(dimension(per="Target")), even(3), target={"cpu": math.nan}), "its value is NaN"),
-        (Case(spec(dimension(per="Target")), even(3), target={"cpu": (1.0, 91.0)}), "its value is older than 90 s (quality.maxAge)"),
+        (
+            Case(spec(dimension(per="Target")), even(3), target={"cpu": (1.0, 91.0)}),
+            "its value is older than 90 s (quality.maxAge)",
+        ),
         (Case(spec(), current=3), "no pod of the target is Ready"),
     ],
 )
@@ -144,14 +150,17 @@ def test_every_defect_has_its_sentence(case: Case, message: str) -> None:
 def test_a_few_bad_samples_are_not_said_to_be_most() -> None:
     (seen,) = record(Case(spec(), (*even(7, 0.5), *even(3, math.nan)))).dimensions
     assert seen.reason is Reason.NOT_A_NUMBER
-    assert seen.message == "good samples of only 7 of 10 Ready pods, the others' value is NaN"
+    assert seen.message == "samples of only 7 of 10 Ready pods are good, the value of most others is NaN"
 
 
 def test_what_the_source_said_is_passed_on() -> None:
     decisions = decide(Case(spec(), even(3, None), faults={"cpu": Reason.SOURCE_TIMEOUT}))
     said = record_of(decisions, 0, {"cpu": "prometheus default did not answer within 10 s"})
     assert said.dimensions[0].reason is Reason.SOURCE_TIMEOUT
-    assert said.sentence == "staying at 3: no dimension can be believed (cpu: prometheus default did not answer within 10 s)"
+    assert (
+        said.sentence
+        == "staying at 3: no dimension can be believed (cpu: prometheus default did not answer within 10 s)"
+    )
 
 
 def test_a_fault_that_nobody_explained_is_named() -> None:

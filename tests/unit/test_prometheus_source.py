@@ -219,6 +219,11 @@ async def test_a_rejected_query_carries_prometheus_own_words(server: Server, sta
     assert "parse error: unexpected end of input" in found.message
 
 
+async def test_a_proxy_that_says_400_has_not_rejected_the_query(server: Server) -> None:
+    found = await fault_of(server, says(400, b"<html>The plain HTTP request was sent to HTTPS port</html>"))
+    assert found.reason is Reason.SOURCE_ERROR
+
+
 async def test_a_query_that_prometheus_gave_up_is_a_time_out(server: Server) -> None:
     body = {"status": "error", "errorType": "timeout", "error": "query timed out in expression evaluation"}
     found = await fault_of(server, says(503, json.dumps(body).encode()))

@@ -26,36 +26,39 @@ from controller.simulation import Plant, PlantRunner, PlantSettings, flash_crowd
 __all__ = ["FASTER", "LENGTH", "SCALER", "Stage", "stage"]
 
 #: So many seconds of the trace pass in one. The manifest's durations are shorter by the same factor.
-FASTER: Final = 15.0
+FASTER: Final = 12.0
 #: The part of the trace that is played, in its own seconds, and the load at its peak in requests per second.
-PLAYED: Final = (180.0, 1620.0)
+PLAYED: Final = (420.0, 1560.0)
 PEAK: Final = 600.0
 LENGTH: Final = (PLAYED[1] - PLAYED[0]) / FASTER
 
 NAMESPACE: Final = "shop"
 NAME: Final = "checkout"
 
-#: What a user would write, with durations a fifteenth of the usual ones.
+#: Twelve pods are more than the calm needs: no scaler starts a pod faster than this crowd comes.
+FEWEST: Final = 12
+
+#: What a user would write, with durations a twelfth of the usual ones (stabilization 25 s for 5 min, cooldown 5 s for 1 min).
 SCALER: Final = f"""\
 apiVersion: {GROUP}/{VERSION}
 kind: CompositeScaler
 metadata: {{name: {NAME}, namespace: {NAMESPACE}}}
 spec:
   scaleTargetRef: {{kind: Deployment, name: {NAME}}}
-  minReplicas: 6
+  minReplicas: {FEWEST}
   maxReplicas: 40
   dimensions:
-    - {{metric: cpu, target: 60%}}
+    - {{metric: cpu, target: 50%}}
     - {{metric: memory, target: 80%, floor: 50%}}
-    - {{metric: latency, target: 220ms, floor: 100ms}}
+    - {{metric: latency, target: 200ms, floor: 100ms}}
   quality: {{maxAge: 6s}}
   behavior:
     scaleUp:
       policies: [{{type: Percent, value: 100, periodSeconds: 1}}, {{type: Pods, value: 4, periodSeconds: 1}}]
     scaleDown:
-      stabilizationWindowSeconds: 20
+      stabilizationWindowSeconds: 25
       policies: [{{type: Percent, value: 100, periodSeconds: 1}}]
-  cooldown: {{scaleDown: 4s}}
+  cooldown: {{scaleDown: 5s}}
 """
 
 #: How long the operator may take to start, and to stop (seconds).
@@ -87,7 +90,7 @@ class Stage:
         port = self._operator_port()
         if port is None:
             return found
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
@@ -114,7 +117,7 @@ def stage(folder: Path, seed: int) -> Iterator[Stage]:
     """Set everything up, wait until the operator watches, then let the load begin; stop it all at the end."""
     settings = PlantSettings(compression=FASTER)
     plant = Plant(settings, flash_crowd().segment(*PLAYED).scaled(peak=PEAK), seed)
-    workloads = WorkloadSettings(startup_seconds=2.0, startup_jitter_seconds=0.5, seed=seed)
+    workloads = WorkloadSettings(startup_seconds=2.5, startup_jitter_seconds=0.5, seed=seed)
     with (
         EmbeddedApiServer.in_thread(workloads=workloads) as api,
         EmbeddedMetricsSource(lambda: render(plant.snapshot()), interval_seconds=0.5).in_thread() as source,
@@ -123,7 +126,10 @@ def stage(folder: Path, seed: int) -> Iterator[Stage]:
         kubeconfig = api.kubeconfig(folder / "kubeconfig")
         runner = PlantRunner(plant, lambda: _ready(_call(api.url, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods")),
                              time.monotonic, tick=0.1)  # fmt: skip
-        _until(lambda: len(_ready(_call(api.url, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods"))) >= 6, "six pods are Ready")
+        _until(
+            lambda: len(_ready(_call(api.url, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods"))) >= 8,
+            "eight pods are Ready",
+        )
         with runner, _operator(folder, kubeconfig, source.url) as (process, log):
             yield Stage(api, plant, kubeconfig, log, process)
 
@@ -175,7 +181,7 @@ def _deployment() -> dict[str, Any]:
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {
-            "replicas": 6,
+            "replicas": FEWEST,
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
         },
