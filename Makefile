@@ -42,7 +42,7 @@ lint: $(VENV)/dev ## Style, types, layers, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m controller.api.crd --check crds/compositescalers.yaml
-	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python docs/generate.py --check
 
 format: $(VENV)/dev ## Put the code into shape
 	@$(BIN)/ruff check --fix .
@@ -50,7 +50,7 @@ format: $(VENV)/dev ## Put the code into shape
 
 generate: $(VENV)/dev ## Write the generated files anew
 	@$(BIN)/python -m controller.api.crd > crds/compositescalers.yaml
-	@$(BIN)/python -m docs.generate
+	@$(BIN)/python docs/generate.py
 
 docs: generate ## The reference in docs/, from the models
 

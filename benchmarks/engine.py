@@ -109,7 +109,7 @@ def stages(scalers: Scalers, samples: Samples, history: History) -> dict[str, fl
         "stabilize": lambda: stabilize(scalers, history, NOW, current, wanted),
         "cool down": lambda: cool_down(scalers, history, NOW, current, wanted),
         "rate limit": lambda: limit_rate(scalers, history, NOW, current, wanted),
-        "bound": lambda: bound(scalers, wanted),
+        "bound": lambda: bound(scalers, current, wanted),
     }
     return {name: median(seconds_of(run)) for name, run in runs.items()}
 

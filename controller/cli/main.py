@@ -67,12 +67,13 @@ def check(files: Annotated[list[Path], typer.Argument(help="Manifests; - reads s
 @app.command()
 def demo(
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("compositescaler-demo.html"),
+    picture: Annotated[Path | None, typer.Option(help="Write the chart alone, as SVG, here too.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another run of the same load.")] = 1,
 ) -> None:
     """Watch a CompositeScaler hold a flash crowd: API server, metrics and load on this machine, the real operator."""
     from controller.cli.demo.run import run as run_demo
 
-    raise typer.Exit(run_demo(report, seed))
+    raise typer.Exit(run_demo(report, picture, seed))
 
 
 def _fine(file: str, manifest: dict[str, Any]) -> bool:

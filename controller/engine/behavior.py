@@ -80,11 +80,13 @@ def rate_limits(rules: Rules, direction: Direction, history: History, now: float
     return further(limit, current)
 
 
-def bound(scalers: Scalers, wanted: Ints) -> Limited:
-    """Within minReplicas and maxReplicas."""
-    allowed = np.clip(wanted, scalers.min_replicas, scalers.max_replicas)
+def bound(scalers: Scalers, current: Ints, wanted: Ints) -> Limited:
+    """Within minReplicas and maxReplicas; but a target that somebody set to zero is paused and stays there, whatever the minimum."""
+    paused = current == 0
+    bounded = np.clip(wanted, scalers.min_replicas, scalers.max_replicas)
     reasons = np.where(wanted > scalers.max_replicas, code(Reason.TOO_MANY_REPLICAS), code(Reason.TOO_FEW_REPLICAS))
-    return allowed, _where_changed(wanted, allowed, reasons)
+    why = np.where(paused, code(Reason.SCALING_DISABLED), _where_changed(wanted, bounded, reasons))
+    return np.where(paused, 0, bounded), why.astype(np.int16)
 
 
 def _where_changed(wanted: Ints, allowed: Ints, reasons: Ints) -> Codes:

@@ -81,15 +81,11 @@ def evaluate(scalers: Scalers, samples: Samples, history: History, now: float) -
     wanted = keep(Stage.STABILIZED, behavior.stabilize(scalers, history, now, current, wanted))
     wanted = keep(Stage.COOLED, behavior.cool_down(scalers, history, now, current, wanted))
     wanted = keep(Stage.RATE_LIMITED, behavior.limit_rate(scalers, history, now, current, wanted))
-    wanted = keep(Stage.BOUNDED, behavior.bound(scalers, wanted))
-    # Somebody set the target to zero: that is a pause (HPA: ScalingDisabled), whatever the minimum is.
-    paused = current == 0
-    desired = np.where(paused, 0, wanted)
+    desired = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
 
     rule = np.where(proposal.replicas == current, code(Reason.AT_TARGET), code(Reason.AS_PROPOSED)).astype(np.int16)
     for stage in Stage:
         rule = np.where(reasons[stage] != NONE, reasons[stage], rule)
-    rule = np.where(paused, code(Reason.SCALING_DISABLED), rule)
     return Decisions(
         scalers=scalers,
         samples=samples,
@@ -103,7 +99,7 @@ def evaluate(scalers: Scalers, samples: Samples, history: History, now: float) -
         desired=desired,
         rule=rule.astype(np.int16),
         recommendation=recommendation,
-        limited=_limited(scalers, replicas, reasons),
+        limited=_limited(scalers, current, replicas, reasons),
     )
 
 
@@ -128,13 +124,14 @@ def _tolerate(beyond: Flags, current: Ints, wanted: Ints) -> tuple[Ints, Codes]:
     return allowed, np.where(allowed != wanted, code(Reason.WITHIN_TOLERANCE), NONE).astype(np.int16)
 
 
-def _limited(scalers: Scalers, replicas: dict[Stage, Ints], reasons: dict[Stage, Codes]) -> Codes:
+def _limited(scalers: Scalers, current: Ints, replicas: dict[Stage, Ints], reasons: dict[Stage, Codes]) -> Codes:
     """The reason of HPA's condition ScalingLimited: a bound where the number stands at it and more was wanted, else the rate."""
     wanted, result, rate = replicas[Stage.COOLED], replicas[Stage.BOUNDED], reasons[Stage.RATE_LIMITED]
     at_most = (wanted > scalers.max_replicas) & (result == scalers.max_replicas)
     at_least = (wanted < scalers.min_replicas) & (result == scalers.min_replicas)
+    within = code(Reason.DESIRED_WITHIN_RANGE)
     return np.select(
-        (at_most, at_least, rate != NONE),
-        (code(Reason.TOO_MANY_REPLICAS), code(Reason.TOO_FEW_REPLICAS), rate),
-        code(Reason.DESIRED_WITHIN_RANGE),
+        (current == 0, at_most, at_least, rate != NONE),
+        (within, code(Reason.TOO_MANY_REPLICAS), code(Reason.TOO_FEW_REPLICAS), rate),
+        within,
     ).astype(np.int16)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.api import Aggregation
 from controller.engine.batch import AGGREGATIONS, Flags, Floats, Samples, Scalers
+from controller.engine.grouping import Rows, count_by_scaler, for_pods, sum_by_scaler
 from controller.engine.quality import Quality
 
-__all__ = ["Magnitude", "measure", "norm", "normalize"]
+__all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
 
-#: y never exceeds this, so that no weight or norm can overflow a double.
-LARGEST: Final = 1e300
+#: Neither y nor a weight counts for more, so that whatever is made of them stays far inside a double.
+LARGEST: Final = 1e60
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,18 @@ def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Flo
 
     `normalized` and `weight` (n, D), NaN counting as absent; `power` (n,) >= 1 or infinity. Returns (n,) and (n, D).
     """
-    y = np.where(np.isnan(normalized), 0.0, normalized)
-    counted = np.where(np.isnan(normalized), 0.0, weight)
+    absent = np.isnan(normalized)
+    y = np.where(absent, 0.0, normalized)
+    counted = np.where(absent, 0.0, np.minimum(weight, LARGEST))
     largest = np.max(np.where(counted > 0, y, 0.0), axis=1, initial=0.0)
-    # Relative to the largest entry, powers stay within [0, 1] whatever p and y are.
+    # Relative to the largest entry, powers stay within [0, 1] whatever p and y are; with p infinite only the largest is not 0.
     relative = y / np.where(largest > 0, largest, 1.0)[:, None]
-    finite = np.isfinite(power)
-    exponent = np.where(finite, power, 1.0)[:, None]
-    parts = counted * np.where(finite[:, None], relative**exponent, relative >= 1.0)
-    total = parts.sum(axis=1)
-    length = largest * np.where(finite, total ** (1.0 / exponent[:, 0]), 1.0)
+    parts = counted * _raise(relative, power[:, None])
+    total = np.zeros(len(parts))
+    # Column by column: numpy's own sum takes another order, hence another rounding, when the batch is wider.
+    for column in parts.T:
+        total += column
+    length = largest * _root(total, power)
     shares = parts / np.where(total > 0, total, 1.0)[:, None]
     return length, np.where(largest[:, None] > 0, shares, 0.0)
 
@@ -68,57 +70,76 @@ def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Flo
 def measure(scalers: Scalers, samples: Samples, quality: Quality) -> Magnitude:
     """The magnitude of every scaler, with what each dimension contributes to it."""
     of = samples.scaler
-    per_pod = scalers.per_pod[of]
-    values = np.where(per_pod, np.where(quality.good, samples.values, np.nan), samples.target_values[of])
-    values = np.where(quality.valid[of], values, np.nan)
-    y = normalize(values, scalers.target[of], scalers.floor[of], scalers.cap[of])
-    pod, pod_shares = norm(y, scalers.weight[of], scalers.norm[of])
-
-    complete = samples.ready & ~np.any(quality.valid[of] & np.isnan(y), axis=1) & np.any(quality.valid[of], axis=1)
-    portions = _portions(scalers, of, pod, complete)
     count, width = scalers.used.shape
 
+    own = for_pods(of, quality.valid & scalers.per_pod) & np.asfortranarray(quality.good)
+    shared = np.where(quality.valid & ~scalers.per_pod, samples.target_values, np.nan)
+    values = np.where(own, np.asfortranarray(samples.values), for_pods(of, shared))
+    y = normalize(values, for_pods(of, scalers.target), for_pods(of, scalers.floor), for_pods(of, scalers.cap))
+    pod, pod_shares = norm(y, for_pods(of, scalers.weight), scalers.norm[of])
+
+    expected = np.count_nonzero(quality.valid, axis=1)[of]
+    complete = samples.ready & (expected > 0) & (np.count_nonzero(~np.isnan(y), axis=1) == expected)
+    portions = _portions(scalers, of, pod, complete)
+
     def over_pods(column: Floats) -> Floats:
-        weighed: Floats = np.bincount(of, weights=np.where(portions > 0, portions * column, 0.0), minlength=count)
-        return weighed
+        return sum_by_scaler(of, np.where(portions > 0, portions * column, 0.0), count)
 
-    measurable = np.bincount(of[complete], minlength=count) > 0
+    measurable = count_by_scaler(of, complete, count) > 0
     total = np.where(measurable, over_pods(pod), np.nan)
-    result_values, result_y, result_shares = (np.full((count, width), np.nan) for _ in range(3))
     divisor = np.where(total > 0, total, 1.0)
+    shown = quality.valid & measurable[:, None]
+    seen, normalized, shares = (np.full((count, width), np.nan) for _ in range(3))
     for at in range(width):
-        shown = quality.valid[:, at] & measurable
-        result_values[shown, at] = over_pods(values[:, at])[shown]
-        result_y[shown, at] = over_pods(y[:, at])[shown]
-        result_shares[shown, at] = (over_pods(pod * pod_shares[:, at]) / divisor)[shown]
-    return Magnitude(pod, complete, total, result_values, result_y, result_shares)
+        # An average of the largest doubles may be rounded to infinity.
+        seen[:, at] = np.minimum(over_pods(values[:, at]), np.finfo(np.float64).max)
+        normalized[:, at] = over_pods(y[:, at])
+        shares[:, at] = over_pods(pod * pod_shares[:, at]) / divisor
+    return Magnitude(pod, complete, total, *(np.where(shown, each, np.nan) for each in (seen, normalized, shares)))
 
 
-def aggregate(scalers: Scalers, of: NDArray[np.intp], column: Floats, counted: Flags) -> Floats:
+def aggregate(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:
     """One number a scaler from one number a pod (P,), over the `counted` pods, by each scaler's own aggregation; NaN without pods."""
     portions = _portions(scalers, of, column, counted)
-    total = np.bincount(of, weights=np.where(counted, portions * column, 0.0), minlength=len(scalers))
-    return np.where(np.bincount(of[counted], minlength=len(scalers)) > 0, total, np.nan)
+    total = sum_by_scaler(of, np.where(counted, portions * column, 0.0), len(scalers))
+    return np.where(count_by_scaler(of, counted, len(scalers)) > 0, total, np.nan)
 
 
-def _portions(scalers: Scalers, of: NDArray[np.intp], column: Floats, counted: Flags) -> Floats:
+def _raise(base: Floats, power: Floats) -> Floats:
+    """`base ** power`, broadcast; squares, which nearly all are, without the cost of the general power."""
+    raised = base * base
+    others = np.flatnonzero(power != 2)
+    if len(others):
+        raised[others] = base[others] ** power[others]
+    return raised
+
+
+def _root(base: Floats, power: Floats) -> Floats:
+    """`base ** (1 / power)`, both (n,)."""
+    root = np.sqrt(base)
+    others = np.flatnonzero(power != 2)
+    if len(others):
+        root[others] = base[others] ** (1.0 / power[others])
+    return root
+
+
+def _portions(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:
     """How much each pod weighs in its scaler's aggregate, (P,), adding up to 1 over each scaler's counted pods.
 
     Mean: all alike. Max: the largest. P95: the two pods around the 95th percentile, linearly (numpy's default method).
     """
-    portions = np.zeros(len(of))
-    members = np.flatnonzero(counted)
+    sizes = count_by_scaler(of, counted, len(scalers))
+    portions = np.where(counted, (1.0 / np.maximum(sizes, 1))[of], 0.0)
+    ranked = scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)
+    members = np.flatnonzero(counted & ranked[of]) if ranked.any() else ()
     if not len(members):
         return portions
     ordered = members[np.lexsort((column[members], of[members]))]
     scaler = of[ordered]
-    sizes = np.bincount(scaler, minlength=len(scalers))
-    starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    how = scalers.aggregation[scaler]
+    sizes = np.where(ranked, sizes, 0)
+    starts = np.cumsum(sizes) - sizes
     rank = np.arange(len(ordered)) - starts[scaler]
-    size = sizes[scaler]
-    quantile = np.where(how == AGGREGATIONS.index(Aggregation.MAX), 1.0, 0.95)
-    position = quantile * (size - 1)
-    around = np.clip(1.0 - np.abs(rank - position), 0.0, 1.0)
-    portions[ordered] = np.where(how == AGGREGATIONS.index(Aggregation.MEAN), 1.0 / size, around)
+    quantile = np.where(scalers.aggregation == AGGREGATIONS.index(Aggregation.MAX), 1.0, 0.95)
+    position = (quantile * (sizes - 1))[scaler]
+    portions[ordered] = np.clip(1.0 - np.abs(rank - position), 0.0, 1.0)
     return portions

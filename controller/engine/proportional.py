@@ -15,6 +15,7 @@ import numpy as np
 
 from controller.api import Direction
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
+from controller.engine.grouping import count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
 from controller.engine.quality import Quality
 
@@ -45,7 +46,7 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     """Replicas by the proportional rule; the current number where nothing can be measured."""
     of = samples.scaler
     current, target = samples.current, scalers.target_magnitude
-    complete = np.bincount(of[magnitude.complete], minlength=len(scalers))
+    complete = count_by_scaler(of, magnitude.complete, len(scalers))
     ratio = magnitude.total / target
     replicas = ceil(complete * ratio)
 
@@ -57,11 +58,11 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     counted = magnitude.complete | doubtful
     assumed = np.where(doubtful & ~rising, np.maximum(magnitude.pod, target[of]), magnitude.pod)
     assumed = np.where(samples.ready, assumed, 0.0)
-    counts = np.bincount(of[counted], minlength=len(scalers))
-    cautious = np.bincount(of[doubtful], minlength=len(scalers)) > 0
+    counts = count_by_scaler(of, counted, len(scalers))
+    cautious = count_by_scaler(of, doubtful, len(scalers)) > 0
     cautious_ratio = aggregate(scalers, of, assumed, counted) / target
     cautious_replicas = ceil(counts * cautious_ratio)
-    turned = (cautious_ratio - 1) * (ratio - 1) < 0
+    turned = np.where(upwards, cautious_ratio < 1, cautious_ratio > 1)
     against = np.where(upwards, cautious_replicas < current, cautious_replicas > current)
     cautious_replicas = np.where(turned | against, current, cautious_replicas)
 

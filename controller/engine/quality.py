@@ -11,11 +11,12 @@ import numpy as np
 
 from controller.api import Reason
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
+from controller.engine.grouping import count_by_scaler
 from controller.engine.reasons import NONE, Codes, code
 
 __all__ = ["Quality", "judge"]
 
-#: Defects of a sample in the order in which they are looked for; the first that fits names the sample.
+#: What a sample that was seen can be, in the order in which it is looked for: the first that fits names the sample.
 _DEFECTS = (Reason.STALE, Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.NEGATIVE)
 
 
@@ -35,50 +36,74 @@ class Quality:
 
 def judge(scalers: Scalers, samples: Samples) -> Quality:
     """Judge every sample, then every dimension of every scaler."""
-    count, width = scalers.used.shape
-    pod_scaler = samples.scaler
-    ready = np.bincount(pod_scaler[samples.ready], minlength=count)
-    unready = np.bincount(pod_scaler[~samples.ready], minlength=count)
+    of = samples.scaler
+    count = len(scalers)
+    ready = count_by_scaler(of, samples.ready, count)
+    unready = count_by_scaler(of, ~samples.ready, count)
 
-    pod_defects = _defects(samples.values, samples.ages, samples.seen, scalers.max_age[pod_scaler][:, None])
-    target_defects = _defects(samples.target_values, samples.target_ages, samples.target_seen, scalers.max_age[:, None])
-    good = (pod_defects == _GOOD) & samples.ready[:, None]
-
-    covered, expected = np.zeros((count, width), np.int64), np.zeros((count, width), np.int64)
-    reasons = np.full((count, width), code(Reason.NO_DATA), np.int16)
-    for at in range(width):
-        covered[:, at] = np.bincount(pod_scaler[good[:, at]], minlength=count)
-        # A pod that has just become Ready has no sample yet, which says nothing about the source. How its silence counts in the
-        # number of replicas is decided in `proportional`.
-        due = samples.ready & (samples.seen[:, at] | ~samples.young)
-        expected[:, at] = np.bincount(pod_scaler[due], minlength=count)
-        seen = samples.ready & samples.seen[:, at]
-        any_seen = np.bincount(pod_scaler[seen], minlength=count) > 0
-        reasons[any_seen, at] = code(Reason.TOO_FEW_SAMPLES)
-        most = np.zeros(count, np.int64)
-        for defect in _DEFECTS:
-            of_these = np.bincount(pod_scaler[seen & (pod_defects[:, at] == code(defect))], minlength=count)
-            reasons[of_these > most, at] = code(defect)
-            most = np.maximum(most, of_these)
-
-    enough = (covered > 0) & (covered >= scalers.min_coverage[:, None] * expected - 1e-9)
-    per_target = scalers.used & ~scalers.per_pod
-    valid = np.where(scalers.per_pod, enough, target_defects == _GOOD) & scalers.used
-    reasons = np.where(per_target, np.where(samples.target_seen, target_defects, code(Reason.NO_DATA)), reasons)
-    reasons = np.where(scalers.per_pod & (ready == 0)[:, None], code(Reason.NO_READY_PODS), reasons)
+    good = samples.ready[:, None] & _usable(samples.values, samples.ages, samples.seen, scalers.max_age[of][:, None])
+    of_pods = _of_pods(scalers, samples, good, ready)
+    max_age = np.broadcast_to(scalers.max_age[:, None], scalers.used.shape)
+    values, ages, seen = samples.target_values, samples.target_ages, samples.target_seen
+    valid = np.where(scalers.per_pod, of_pods.enough, _usable(values, ages, seen, max_age)) & scalers.used
+    reasons = of_pods.reasons
+    bad = scalers.used & ~scalers.per_pod & ~valid
+    reasons[bad] = _defects(values[bad], ages[bad], seen[bad], max_age[bad])
     faulty = samples.faults != NONE
     valid &= ~faulty
     reasons = np.where(faulty, samples.faults, reasons)
     reasons[valid | ~scalers.used] = NONE
-    return Quality(good, valid, reasons.astype(np.int16), ready, unready, covered)
+    return Quality(good, valid, reasons, ready, unready, of_pods.covered)
 
 
-_GOOD = NONE - 1
-_UNSEEN = NONE - 2
+@dataclass(frozen=True, slots=True)
+class _OfPods:
+    """What the pods' samples of every dimension amount to, (S, D)."""
+
+    covered: Ints
+    enough: Flags
+    reasons: Codes
+
+
+def _of_pods(scalers: Scalers, samples: Samples, good: Flags, ready: Ints) -> _OfPods:
+    """Count the good samples and name what is wrong with the others, which are few: only they are looked at one by one."""
+    shape = scalers.used.shape
+    pod, column = np.nonzero(samples.ready[:, None] & ~good)
+    cell = samples.scaler[pod] * shape[1] + column
+
+    def tally(which: Flags) -> Ints:
+        return np.bincount(cell[which], minlength=shape[0] * shape[1]).reshape(shape)
+
+    seen = samples.seen[pod, column]
+    max_age = scalers.max_age[samples.scaler[pod]]
+    defects = _defects(samples.values[pod, column], samples.ages[pod, column], seen, max_age)
+    # A pod that has just become Ready has no sample yet, which says nothing about the source. How its silence counts in the
+    # number of replicas is decided in `proportional`.
+    excused = tally(~seen & samples.young[pod])
+    silent = tally(~seen) - excused
+    faulty = tally(seen)
+    covered = ready[:, None] - excused - silent - faulty
+
+    anything = covered + faulty > 0
+    reasons = np.where(anything, code(Reason.TOO_FEW_SAMPLES), code(Reason.NO_DATA))
+    most = silent
+    for defect in _DEFECTS:
+        of_these = tally(defects == code(defect))
+        reasons = np.where(of_these > most, code(defect), reasons)
+        most = np.maximum(most, of_these)
+    reasons = np.where((ready == 0)[:, None], code(Reason.NO_READY_PODS), reasons)
+    expected = covered + silent + faulty
+    enough = (covered > 0) & (covered >= scalers.min_coverage[:, None] * expected - 1e-9)
+    return _OfPods(covered, enough, reasons.astype(np.int16))
+
+
+def _usable(values: Floats, ages: Floats, seen: Flags, max_age: Floats) -> Flags:
+    """Whether each sample is there, finite, not negative and not too old."""
+    return seen & (ages <= max_age) & (values >= 0) & (values < np.inf)
 
 
 def _defects(values: Floats, ages: Floats, seen: Flags, max_age: Floats) -> Codes:
-    """The code of each sample's defect, `_GOOD` or `_UNSEEN`, in the shape of `values`."""
-    conditions = (~seen, ages > max_age, np.isnan(values), np.isinf(values), values < 0)
-    codes = (_UNSEEN, *(code(each) for each in _DEFECTS))
-    return np.select(conditions, codes, _GOOD).astype(np.int16)
+    """The code of what is wrong with each sample that is not usable, in the shape of `values`."""
+    conditions = (~seen, ~(ages <= max_age), np.isnan(values), np.isinf(values), values < 0)
+    why = (Reason.NO_DATA, *_DEFECTS)
+    return np.select(conditions, [code(each) for each in why], NONE).astype(np.int16)

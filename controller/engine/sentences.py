@@ -82,7 +82,12 @@ def of_rule(held: Held) -> str:
 
 def of_defect(why: Reason, dimension: Dimension, covered: int | None, ready: int, max_age: float) -> str:
     """Why one dimension cannot be believed this cycle."""
-    subject = "its value" if dimension.per is Per.TARGET else "the value of most pods"
+    if dimension.per is Per.TARGET:
+        subject = "its value"
+    elif covered:
+        subject = f"samples of only {covered} of {_pods(ready)} are good, the value of most others"
+    else:
+        subject = "the value of most pods"
     return {
         Reason.NO_DATA: "no sample" if covered is None else f"no sample of any of {_pods(ready)}",
         Reason.TOO_FEW_SAMPLES: f"samples of only {covered} of {_pods(ready)}",

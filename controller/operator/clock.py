@@ -39,13 +39,19 @@ class Clock:
 
 
 def rfc3339(wall: float) -> str:
-    """A wall-clock time as the API server writes it, in whole seconds of UTC."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A wall-clock time as the API server writes it, the nearest whole second of UTC.
+
+    The nearest, so that a time that was read from the API and placed on the monotonic clock is written as it was.
+    """
+    return datetime.fromtimestamp(round(wall), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> float:
     """The wall-clock seconds of a time that the API server wrote.
 
-    Raises ValueError.
+    Raises ValueError, also for a time without its zone.
     """
-    return datetime.fromisoformat(text).timestamp()
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone; write UTC with a Z at the end")
+    return moment.timestamp()

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from typing import Any, Final
 
 __all__ = ["configure"]
 
-#: What every LogRecord has anyway; the rest is `extra`.
-STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: What every LogRecord has anyway, and what kopf's loggers carry for its own use; the rest is `extra`.
+STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "settings", "k8s_skip"}
 
 
 def configure(level: str, style: str) -> None:
@@ -30,6 +31,11 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in STANDARD and not key.startswith("_")}
 
 
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity; a reader that is handed one refuses the whole line."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
@@ -39,7 +45,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_extra(record),
+            **{key: _finite(value) for key, value in _extra(record).items()},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -40,12 +41,13 @@ class Grid:
                 self.failures += 1
                 logger.exception("the cycle failed; the next one starts as planned")
             self.last_finished = self.clock()
-            missed = int((self.last_finished - moment) // self.interval)
+            # A cycle that ends at a moment of the grid has not missed it.
+            missed = max(0, math.ceil((self.last_finished - moment) / self.interval) - 1)
             if missed > 0:
                 self.overruns += missed
                 logger.warning(
-                    "the cycle took %.1f s and missed %d moment(s) of the %g s grid",
-                    self.last_finished - self.last_started,
+                    "the cycle ended %.1f s after its moment and missed %d moment(s) of the %g s grid",
+                    self.last_finished - moment,
                     missed,
                     self.interval,
                 )

@@ -50,6 +50,7 @@ class ScalerStore:
 
     def __init__(self) -> None:
         self._scalers: dict[Key, Scaler] = {}
+        self._touched: set[Key] = set()
         self.version = 0
 
     def __len__(self) -> int:
@@ -66,11 +67,15 @@ class ScalerStore:
         """Take an object from a watch or a list; an echo of our own status write costs next to nothing."""
         metadata = obj["metadata"]
         key = (metadata["namespace"], metadata["name"])
+        self._touched.add(key)
         if metadata.get("deletionTimestamp"):
             self.remove(key)
             return
         known = self._scalers.get(key)
         uid, generation = metadata["uid"], metadata.get("generation", 0)
+        if known is not None and known.uid == uid and generation < known.generation:
+            # An event that is later than the list that overtook it.
+            return
         status = _status(obj)
         version = metadata.get("resourceVersion", "")
         if known is not None and (known.uid, known.generation) == (uid, generation):
@@ -82,19 +87,32 @@ class ScalerStore:
         self._scalers[key] = Scaler(key, uid, generation, version, spec, problem, status)
         self.version += 1
 
-    def remove(self, key: Key) -> None:
-        """Forget an object that is gone."""
-        if self._scalers.pop(key, None) is not None:
+    def remove(self, key: Key, uid: str | None = None) -> None:
+        """Forget an object that is gone; with a `uid` only if it is that one, not its successor of the same name."""
+        self._touched.add(key)
+        known = self._scalers.get(key)
+        if known is not None and uid in (None, known.uid):
+            del self._scalers[key]
             self.version += 1
 
+    def listing(self) -> None:
+        """A list begins: what the watch says from now on is newer than what the list will say."""
+        self._touched.clear()
+
     def resync(self, objects: Iterable[Mapping[str, Any]]) -> None:
-        """Make the store equal to a full list: what the watch missed is added, what it kept too long goes."""
-        present = set()
-        for obj in objects:
-            present.add((obj["metadata"]["namespace"], obj["metadata"]["name"]))
-            self.upsert(obj)
-        for key in self._scalers.keys() - present:
+        """Make the store equal to a full list: what the watch missed is added, what it kept too long goes.
+
+        What was touched since `listing` stays as it is: an object that came meanwhile is not in the list, and one that
+        went still is.
+        """
+        listed = {(obj["metadata"]["namespace"], obj["metadata"]["name"]): obj for obj in objects}
+        newer = frozenset(self._touched)
+        for key, obj in listed.items():
+            if key not in newer:
+                self.upsert(obj)
+        for key in self._scalers.keys() - listed.keys() - newer:
             self.remove(key)
+        self._touched.clear()
 
 
 def _parse(obj: Mapping[str, Any]) -> tuple[Spec | None, Problem | None]:

@@ -24,7 +24,6 @@ __all__ = ["Sighting", "Telemetry"]
 class Sighting:
     """One scaler as the last cycle saw it; `record` is missing where nothing could be evaluated."""
 
-    target: str
     conditions: tuple[Condition, ...]
     record: Record | None
 
@@ -97,15 +96,19 @@ class _Scalers(Collector):
             if record is None:
                 continue
             target.add_metric(key, record.target_magnitude)
-            if not math.isnan(record.magnitude):
-                magnitude.add_metric(key, record.magnitude)
+            measured = [(magnitude, [*key], record.magnitude)]
             for dimension in record.dimensions:
                 at = [*key, dimension.name]
                 valid.add_metric(at, int(dimension.valid))
-                if not math.isnan(dimension.value):
-                    value.add_metric(at, dimension.value)
-                    normalized.add_metric(at, dimension.normalized)
-                    share.add_metric(at, dimension.share)
+                measured += [
+                    (value, at, dimension.value),
+                    (normalized, at, dimension.normalized),
+                    (share, at, dimension.share),
+                ]
+            for family, at, number in measured:
+                # What was not measured has no series: a NaN would poison every sum over it.
+                if not math.isnan(number):
+                    family.add_metric(at, number)
             replicas.add_metric([*key, "current"], record.current)
             replicas.add_metric([*key, "proposed"], record.proposed)
             for stage, number in record.stages.items():

@@ -1,5 +1,8 @@
 """Acting: the new count goes through /scale, only where it changes, and what came of it is remembered.
 
+Success is told here, one Event and one log line a scale; a failure is a log line here and a condition in `report`, which
+tells of it once and not in every cycle.
+
 A write that loses against somebody else's (the count is not what the decision was made for) is not repeated: the next cycle sees the
 new count and decides again.
 """
@@ -46,7 +49,7 @@ class Rescale:
 
 
 class Writer:
-    """Writes counts, and says so: one Event and one log line a scale."""
+    """Writes counts, and says so."""
 
     def __init__(self, client: Client, events: EventRecorder, telemetry: Telemetry) -> None:
         self._client = client
@@ -78,7 +81,6 @@ class Writer:
                 if isinstance(error, Conflict)
                 else f"New size: {record.desired}; reason: {rescale.why}; error: {error}"
             )
-            self._events.emit(reference(aimed.scaler), "Warning", Reason.FAILED_RESCALE, failure)
             logger.warning(failure, extra=_fields(rescale))
             return failure
         spec = aimed.scaler.spec

@@ -8,32 +8,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from controller.api import Reason
 from controller.embedded import EmbeddedMetricsSource
 from tests.e2e.workbench import MAX_AGE, SCALERS, WINDOW, Json, Workbench
 
 Step = Callable[[Workbench, str], object]
+Order = Callable[[EmbeddedMetricsSource, str], None]
 
 REPLICAS, RIGHT = 5, 2
 #: With target 10 and five replicas this asks for two.
-GOOD = "4"
+GOOD = "3.5"
 MEMORY = {"metric": "memory", "target": "100Mi"}
-GOOD_BYTES = 40 * 2**20
+GOOD_BYTES = 35 * 2**20
+#: A second dimension that is well.
+CALM = {"name": "calm", "query": 'work{case="calm"}', "per": "Target", "target": "10"}
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way to go wrong. `says` must all be in the sentence; `before` brings it about before the pods are there, `spoil` when they are.
+    """One way to go wrong: the reason and what the sentence must say. `spoil` brings it about once the pods are there, `mend` ends it.
 
-    `beside`: whether a second scaler can have a good dimension beside the bad one. `prometheus`: whether a real Prometheus is asked on the
-    real bench.
+    `deployment` is how the target differs from the usual one, None: it is not there. `beside`: whether a second scaler can have a good
+    dimension beside the bad one. `prometheus`: whether the real bench asks a real Prometheus.
     """
 
     name: str
     reason: Reason
     says: tuple[str, ...]
+    _: KW_ONLY
     mend: Step
     dimension: Json = field(default_factory=dict)
     spec: Json = field(default_factory=dict)
@@ -88,7 +93,7 @@ def work(name: str, query: str = "", per: str = "Target") -> Json:
 def good_spec(target: str, *dimensions: Json) -> Json:
     """A spec that works, quick enough for a test."""
     return {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+        "scaleTargetRef": {**TARGET, "name": target},
         "minReplicas": RIGHT,
         "maxReplicas": 10,
         "dimensions": list(dimensions),
@@ -123,24 +128,27 @@ def asking_well(bench: Workbench, name: str) -> None:
     patching(dimensions=[work(name)])(bench, name)
 
 
-def memory(metric: str = "container_memory_working_set_bytes", value: str = str(GOOD_BYTES), silent: int = 0, at: str = "") -> Step:
-    """The pods of the case expose this; of each Deployment the last `silent` do not."""
+def memory(
+    metric: str = "container_memory_working_set_bytes",
+    value: str = str(GOOD_BYTES),
+    silent: int = 0,
+    seconds_ago: float = 0.0,
+) -> Step:
+    """The pods of the case expose this; of each Deployment the last `silent` do not. A scrape gives the time unless it is `seconds_ago`."""
 
     def expose(bench: Workbench, name: str) -> None:
+        stamp = f" {int((time.time() - seconds_ago) * 1000)}" if seconds_ago else ""
         lines = []
         for app in bench.scalers_of(name):
             pods = [pod["metadata"]["name"] for pod in bench.pods(name) if pod["metadata"]["labels"]["app"] == app]
-            stamp = f" {int((time.time() + float(at)) * 1000)}" if at else ""
-            lines += [
-                f'{metric}{{namespace="{name}",pod="{pod}",container="app"}} {value}{stamp}'
-                for pod in pods[: len(pods) - silent]
-            ]
+            labels = (f'namespace="{name}",pod="{pod}",container="app"' for pod in pods[: len(pods) - silent])
+            lines += [f"{metric}{{{each}}} {value}{stamp}" for each in labels]
         bench.exposition.put(name, *lines)
 
     return expose
 
 
-def ordering(order: Callable[[EmbeddedMetricsSource, str], None]) -> Step:
+def ordering(order: Order) -> Step:
     """A fault of the metrics source for the case's own query, until all faults are cleared."""
 
     def spoil(bench: Workbench, name: str) -> None:
@@ -148,6 +156,11 @@ def ordering(order: Callable[[EmbeddedMetricsSource, str], None]) -> Step:
         order(bench.source, f'case="{name}"')
 
     return spoil
+
+
+def answering(body: str | bytes) -> Order:
+    """The metrics source answers with this body, whatever was asked."""
+    return lambda source, only: source.faults.answer(body, answers=None, only=only)
 
 
 def nothing(bench: Workbench, name: str) -> None:
@@ -180,95 +193,187 @@ def _start_listening(bench: Workbench, name: str) -> None:
     bench.closing.enter_context(source.in_thread())
 
 
+def _fail_probes(bench: Workbench, name: str) -> None:
+    bench.exposition.put(name, *series(name, GOOD))
+    bench.set_ready(name, False)
+
+
 def _resume_rollout(bench: Workbench, name: str) -> None:
     bench.api.merge(f"/apis/apps/v1/namespaces/{name}/deployments/checkout", {"spec": {"paused": False}})
 
 
+def of_series(name: str, reason: Reason, says: tuple[str, ...], *bad: str) -> Case:
+    """The query is right and gives these values."""
+    return Case(name, reason, says, spoil=exposing(*bad), mend=exposing(GOOD), prometheus=True)
+
+
+def of_query(name: str, reason: Reason, says: tuple[str, ...], query: str, per: str = "Target") -> Case:
+    """The data is right and the query is not."""
+    dimension = work(name, query, per)
+    return Case(name, reason, says, dimension=dimension, spoil=exposing(GOOD), mend=asking_well, prometheus=True)
+
+
+def of_pods(name: str, reason: Reason, says: tuple[str, ...], spoil: Step) -> Case:
+    """A family whose values are bad."""
+    return Case(name, reason, says, dimension=MEMORY, spoil=spoil, mend=memory(), prometheus=True)
+
+
+def of_source(name: str, reason: Reason, says: tuple[str, ...], order: Order, source: str = "default") -> Case:
+    """The metrics source itself fails; that it does is ended for all cases at once."""
+    return Case(name, reason, says, spec={"source": source}, spoil=ordering(order), mend=nothing)
+
+
+def of_spec(name: str, reason: Reason, says: tuple[str, ...], spec: Json, **corrected: object) -> Case:
+    """A field of the spec is wrong."""
+    return Case(name, reason, says, spec=spec, spoil=exposing(GOOD), mend=patching(**corrected))
+
+
 QUERIES = (
-    Case("two-series", Reason.NOT_ONE_SERIES, ("2 series", "sum("), exposing(GOOD), spoil=exposing(GOOD, "0"), prometheus=True),
-    Case("nan", Reason.NOT_A_NUMBER, ("NaN",), exposing(GOOD), spoil=exposing("NaN"), prometheus=True),
-    Case("infinite", Reason.INFINITE, ("+Inf",), exposing(GOOD), spoil=exposing("+Inf"), prometheus=True),
-    Case("negative", Reason.NEGATIVE, ("-3",), exposing(GOOD), spoil=exposing("-3"), prometheus=True),
-    Case("no-data", Reason.NO_DATA, ("no series",), exposing(GOOD), prometheus=True),
-    Case("string", Reason.NOT_A_VECTOR, ("string",), asking_well, work("", '"seven"'), spoil=exposing(GOOD), prometheus=True),
-    Case("range", Reason.NOT_A_VECTOR, ("matrix",), asking_well, work("", 'work{case="range"}[1m]'), spoil=exposing(GOOD), prometheus=True),
-    Case("syntax", Reason.QUERY_REJECTED, ("parse error",), asking_well, work("", 'work{case="syntax"'), spoil=exposing(GOOD), prometheus=True),
-    Case("no-pod-label", Reason.MALFORMED_ANSWER, ("label", "pod"), asking_well, work("no-pod-label", per="Pod"), spoil=exposing(GOOD), prometheus=True),
-    Case("nan-of-pods", Reason.NOT_A_NUMBER, ("5 of 5", "NaN"), memory(), MEMORY, spoil=memory(value="NaN"), prometheus=True),
-    Case("infinite-of-pods", Reason.INFINITE, ("5 of 5", "+Inf"), memory(), MEMORY, spoil=memory(value="+Inf"), prometheus=True),
-    Case("half-silent", Reason.TOO_FEW_SAMPLES, ("3 of 5", "80 %"), memory(), MEMORY, spoil=memory(silent=2), prometheus=True),
-    Case("old-samples", Reason.STALE, ("2 s", "maxAge"), memory(), MEMORY, spoil=memory(at="-20"), prometheus=True),
+    of_series("two-series", Reason.NOT_ONE_SERIES, ("2 series", "sum("), GOOD, "0"),
+    of_series("nan", Reason.NOT_A_NUMBER, ("NaN",), "NaN"),
+    of_series("infinite", Reason.INFINITE, ("+Inf",), "+Inf"),
+    of_series("negative", Reason.NEGATIVE, ("-3",), "-3"),
+    of_series("no-data", Reason.NO_DATA, ("no series",)),
+    of_query("string", Reason.NOT_A_VECTOR, ("string", "one number"), '"seven"'),
+    of_query("range", Reason.NOT_A_VECTOR, ("matrix", "one number"), 'work{case="range"}[1m]'),
+    of_query("syntax", Reason.QUERY_REJECTED, ("parse error", "correct the query"), 'work{case="syntax"'),
+    of_query("no-pod-label", Reason.MALFORMED_ANSWER, ("label", "pod", "sum by"), 'work{case="no-pod-label"}', "Pod"),
+)
+
+FAMILIES = (
+    of_pods("nan-of-pods", Reason.NOT_A_NUMBER, ("5 of 5 Ready pods", "NaN"), memory(value="NaN")),
+    of_pods("infinite-of-pods", Reason.INFINITE, ("5 of 5 Ready pods", "+Inf"), memory(value="+Inf")),
+    of_pods("half-silent", Reason.TOO_FEW_SAMPLES, ("3 of 5 Ready pods", "80 %"), memory(silent=2)),
+    of_pods("old-samples", Reason.STALE, ("2 s", "quality.maxAge"), memory(seconds_ago=20)),
     Case(
         "missing-request",
         Reason.MISSING_REQUEST,
-        ("cpu request",),
-        patching(dimensions=[{"metric": "cpu", "target": "350m"}]),
-        {"metric": "cpu", "target": "70%"},
+        ("cpu request", "as an amount"),
+        dimension={"metric": "cpu", "target": "70%"},
         deployment={"requests": False},
         spoil=memory("container_cpu_usage_seconds_total"),
+        mend=patching(dimensions=[{"metric": "cpu", "target": "350m"}]),
         prometheus=True,
     ),
 )
 
 SOURCES = (
-    Case("too-large", Reason.ANSWER_TOO_LARGE, ("1048576", "maxBytes"), nothing, spoil=ordering(lambda source, only: source.faults.answer(TEN_MEGABYTES, answers=None, only=only))),
-    Case("unavailable", Reason.SOURCE_ERROR, ("503",), nothing, spoil=ordering(lambda source, only: source.faults.unavailable(None, only))),
-    Case("cut-off", Reason.MALFORMED_ANSWER, ("cannot be read",), nothing, spoil=ordering(lambda source, only: source.faults.truncate(None, only))),
-    Case("warning", Reason.PARTIAL_ANSWER, ("store-3 did not answer",), nothing, spoil=ordering(lambda source, only: source.faults.warn("store-3 did not answer", answers=None, only=only))),
-    Case("html", Reason.MALFORMED_ANSWER, ("url",), nothing, spoil=ordering(lambda source, only: source.faults.answer(HTML, answers=None, only=only))),
-    Case("late", Reason.SOURCE_TIMEOUT, ("0.5 s",), nothing, spec={"source": "slow"}, spoil=ordering(lambda source, only: source.faults.delay(1.5, None, only))),
-    Case("refused", Reason.SOURCE_UNREACHABLE, ("refused",), _start_listening, spec={"source": "closed"}, beside=False),
-    Case("not-scraped", Reason.STALE, ("2 s", "maxAge"), _resume_scraping, MEMORY, spec={"source": "quiet"}, spoil=_stop_scraping),
+    of_source("too-large", Reason.ANSWER_TOO_LARGE, ("1048576 bytes", "maxBytes"), answering(TEN_MEGABYTES)),
+    of_source("unavailable", Reason.SOURCE_ERROR, ("503",), lambda source, only: source.faults.unavailable(None, only)),
+    of_source("cut-off", Reason.MALFORMED_ANSWER, ("read",), lambda source, only: source.faults.truncate(None, only)),
+    of_source("html", Reason.MALFORMED_ANSWER, ("no instant query's", "url"), answering(HTML)),
+    of_source(
+        "warning",
+        Reason.PARTIAL_ANSWER,
+        ("store-3 did not answer",),
+        lambda source, only: source.faults.warn("store-3 did not answer", answers=None, only=only),
+    ),
+    of_source(
+        "late",
+        Reason.SOURCE_TIMEOUT,
+        ("0.5 s", "timeout"),
+        lambda source, only: source.faults.delay(1.5, None, only),
+        source="slow",
+    ),
+    Case(
+        "refused",
+        Reason.SOURCE_UNREACHABLE,
+        ("refused", "url"),
+        spec={"source": "closed"},
+        mend=_start_listening,
+        beside=False,
+    ),
+    Case(
+        "not-scraped",
+        Reason.STALE,
+        ("2 s", "quality.maxAge"),
+        dimension=MEMORY,
+        spec={"source": "quiet"},
+        spoil=_stop_scraping,
+        mend=_resume_scraping,
+    ),
 )
 
 PODS = (
-    Case("no-pods", Reason.NO_PODS, ("no pod", "app=checkout"), _resume_rollout, deployment={"paused": True}, spoil=exposing(GOOD), beside=False),
+    Case(
+        "no-pods",
+        Reason.NO_PODS,
+        ("no pod", "app=checkout"),
+        deployment={"paused": True},
+        spoil=exposing(GOOD),
+        mend=_resume_rollout,
+        beside=False,
+    ),
     Case(
         "never-ready",
         Reason.NO_READY_PODS,
         ("none of the 5 pods",),
-        lambda bench, name: bench.set_ready(name, True),
         deployment={"startup": "8760h"},
-        spoil=lambda bench, name: (exposing(GOOD)(bench, name), bench.set_ready(name, False)),
+        spoil=_fail_probes,
+        mend=lambda bench, name: bench.set_ready(name, True),
         beside=False,
     ),
 )
 
 SPECS = (
-    Case("unknown-source", Reason.UNKNOWN_SOURCE, ("'thanos'", "default"), patching(source="default"), spec={"source": "thanos"}, spoil=exposing(GOOD)),
-    Case("unknown-family", Reason.UNKNOWN_FAMILY, ("'disk'", "cpu", "memory"), asking_well, {"metric": "disk", "target": "10"}, spoil=exposing(GOOD)),
-    Case("unknown-word", Reason.INVALID_SPEC, ("$unknown", "dimension work"), asking_well, work("", 'work{case="$unknown"}'), spoil=exposing(GOOD)),
-    Case("no-target", Reason.TARGET_NOT_FOUND, ("Deployment no-target/checkout", "create it"), lambda bench, name: bench.deploy(name), deployment=None, spoil=exposing(GOOD)),
-    Case(
+    of_spec("unknown-source", Reason.UNKNOWN_SOURCE, ("'thanos'", "default"), {"source": "thanos"}, source="default"),
+    of_spec(
+        "unknown-family",
+        Reason.UNKNOWN_FAMILY,
+        ("'disk'", "cpu", "memory"),
+        {"dimensions": [{"metric": "disk", "target": "10"}]},
+        dimensions=[work("unknown-family")],
+    ),
+    of_spec(
+        "unknown-word",
+        Reason.INVALID_SPEC,
+        ("$unknown", "spec.dimensions[0].query"),
+        {"dimensions": [work("", 'work{case="$unknown"}')]},
+        dimensions=[work("unknown-word")],
+    ),
+    of_spec(
         "config-map",
         Reason.NOT_SCALABLE,
         ("ConfigMap", "/scale"),
-        patching(scaleTargetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}),
-        spec={"scaleTargetRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "checkout"}},
-        spoil=exposing(GOOD),
+        {"scaleTargetRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "checkout"}},
+        scaleTargetRef=TARGET,
     ),
-    Case(
+    of_spec(
         "unknown-kind",
         Reason.TARGET_NOT_FOUND,
         ("Deploiment", "apps/v1"),
-        patching(scaleTargetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "checkout"}),
-        spec={"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deploiment", "name": "checkout"}},
+        {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deploiment", "name": "checkout"}},
+        scaleTargetRef=TARGET,
+    ),
+    Case(
+        "no-target",
+        Reason.TARGET_NOT_FOUND,
+        ("Deployment no-target/checkout", "create it"),
+        deployment=None,
         spoil=exposing(GOOD),
+        mend=lambda bench, name: bench.deploy(name),
     ),
 )
 
-#: These are in the cluster since a CRD without schema.
+#: These are in the cluster since a CRD without schema. The field that nobody knows goes by itself when the schema comes: the API
+#: server prunes it.
 OLD_SCHEMA = (
-    Case("old-bounds", Reason.INVALID_SPEC, ("minReplicas 20", "maxReplicas 10"), patching(minReplicas=RIGHT), spec={"minReplicas": 20}, spoil=exposing(GOOD)),
-    Case("old-field", Reason.INVALID_SPEC, ("spec.minReplica:", "unknown field"), patching(minReplica=None), spec={"minReplica": 2}, spoil=exposing(GOOD)),
-    Case(
+    of_spec(
+        "old-bounds",
+        Reason.INVALID_SPEC,
+        ("minReplicas 20", "maxReplicas 10", "lower minReplicas"),
+        {"minReplicas": 20},
+        minReplicas=RIGHT,
+    ),
+    of_spec("old-field", Reason.INVALID_SPEC, ("spec.minReplica:", "unknown field"), {"minReplica": 2}),
+    of_spec(
         "old-target",
         Reason.INVALID_SPEC,
         ("spec.dimensions[0].target", "required"),
-        asking_well,
-        {"name": "work", "query": 'work{case="old-target"}', "per": "Target"},
-        spoil=exposing(GOOD),
+        {"dimensions": [{"name": "work", "query": 'work{case="old-target"}', "per": "Target"}]},
+        dimensions=[work("old-target")],
     ),
 )
 
-CASES = (*QUERIES, *SOURCES, *PODS, *SPECS, *OLD_SCHEMA)
+NEW = (*QUERIES, *FAMILIES, *SOURCES, *PODS, *SPECS)
+CASES = (*OLD_SCHEMA, *NEW)

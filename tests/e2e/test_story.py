@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from controller.simulation import PlantSettings, Second, Trace
-from tests.e2e.cluster import NAME, NAMESPACE, Load, Pods, deployment, install, until
+from tests.e2e.cluster import NAME, NAMESPACE, ROOT, Load, Pods, deployment, install, until
 from tests.e2e.journal import Journal
 from tests.e2e.operator_process import OperatorProcess
 from tests.realparts.controlplane import ControlPlane
@@ -112,6 +112,10 @@ def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder
         describe = cluster.kubectl("describe", "csc", NAME, "-n", NAMESPACE).stdout
         log += operator.lines()
         operator.stop()
+    output = ROOT / "build" / "e2e"
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "get.txt").write_text(get)
+    (output / "describe.txt").write_text(describe)
     return Story(journal, load.plant.truth(), events, metrics, took, ready, log, get, describe)
 
 

@@ -70,9 +70,7 @@ class Api:
         return self._session.request(method, self._url + path, json=body, timeout=30).status_code
 
     def _ask(self, method: str, path: str, body: Json | None = None, kind: str = "application/json") -> Json:
-        answer = self._session.request(
-            method, self._url + path, json=body, headers={"Content-Type": kind}, timeout=30
-        )
+        answer = self._session.request(method, self._url + path, json=body, headers={"Content-Type": kind}, timeout=30)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         found: Json = answer.json()
         return found
@@ -101,7 +99,7 @@ class Exposition:
         exposition = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
@@ -158,6 +156,10 @@ class Workbench:
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
         self.api.create(DEPLOYMENTS.format(f"namespaces/{namespace}/"), body)
 
+    def scalers_of(self, namespace: str) -> list[str]:
+        """The names of the scalers of a namespace."""
+        return [each["metadata"]["name"] for each in self.api.get(SCALERS.format(f"namespaces/{namespace}/"))["items"]]
+
     def pods(self, namespace: str) -> list[Json]:
         """The pods of a namespace, by name."""
         return sorted(
@@ -196,7 +198,8 @@ class Workbench:
     def by_case(self, path: str) -> dict[tuple[str, str], Json]:
         """All objects of a kind, by namespace and name."""
         return {
-            (each["metadata"]["namespace"], each["metadata"]["name"]): each for each in self.api.get(path.format(""))["items"]
+            (each["metadata"]["namespace"], each["metadata"]["name"]): each
+            for each in self.api.get(path.format(""))["items"]
         }
 
 

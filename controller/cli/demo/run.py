@@ -14,6 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
+from controller.cli.demo.panels import draw
 from controller.cli.demo.report import About, write_report
 from controller.cli.demo.samples import Dimension, Moment, Verdict, seconds_text
 from controller.cli.demo.stage import FASTER, LENGTH, PEAK, Stage, stage
@@ -23,10 +24,11 @@ from controller.simulation import PlantSettings, Second, Service, sustainable
 __all__ = ["run"]
 
 HEADING: Final = f"CompositeScaler: a flash crowd, {FASTER:g} times faster"
+AXIS: Final = f"minutes:seconds of the run ({FASTER:g} s of the trace pass in each second)"
 INTERRUPTED: Final = 130
 
 
-def run(report: Path, seed: int) -> int:
+def run(report: Path, picture: Path | None, seed: int) -> int:
     """Play it; returns the exit status: 0 when the promise was held, 1 when not, 130 when interrupted."""
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -35,15 +37,14 @@ def run(report: Path, seed: int) -> int:
         with tempfile.TemporaryDirectory(prefix="compositescaler-demo-") as folder:
             console.print("starting an API server, a metrics source and the operator, all here ...")
             with stage(Path(folder), seed) as live:
-                console.print(
-                    f"look around while it runs:  kubectl --kubeconfig {live.kubeconfig} -n shop describe csc"
-                )
+                console.print("look around while it runs:")
+                console.print(f"  kubectl --kubeconfig {live.kubeconfig} -n shop describe csc", soft_wrap=True)
                 with view(console, HEADING, LENGTH) as screen:
                     _play(live, moments, screen.show)
     except KeyboardInterrupt:
         console.print("interrupted; everything that was started has been stopped")
         return INTERRUPTED
-    return _conclude(console, moments, report)
+    return _conclude(console, moments, report, picture)
 
 
 def _interrupt(*_: object) -> None:
@@ -104,7 +105,7 @@ def _over_second(passed: Sequence[Second]) -> float:
     return passed[-1].latency_seconds
 
 
-def _conclude(console: Console, moments: Sequence[Moment], report: Path) -> int:
+def _conclude(console: Console, moments: Sequence[Moment], report: Path, picture: Path | None) -> int:
     if not moments:
         console.print("[red]nothing was recorded")
         return 1
@@ -119,11 +120,13 @@ def _conclude(console: Console, moments: Sequence[Moment], report: Path) -> int:
         pod_rps=carries(PlantSettings()),
     )
     write_report(report, moments, about)
+    if picture is not None:
+        picture.write_text(draw(moments, about.pod_rps, AXIS), encoding="utf-8")
     promise = seconds_text(moments[-1].slo_seconds)
     judged = verdict.seconds - verdict.starting_seconds
     outside = f"{judged} seconds in which no pod was starting"
     if verdict.held:
-        console.print(f"[green]held:[/] the 95th percentile stayed at or below {promise} in all {outside}")
+        console.print(f"[green]held:[/] the 95th percentile stayed at or below {promise} in all {outside}", soft_wrap=True)
     else:
         console.print(
             f"[red]broken:[/] the 95th percentile was above {promise} in {verdict.slow_seconds} of the {outside}"
