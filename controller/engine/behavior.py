@@ -1,7 +1,7 @@
 """HPA's `behavior`, and the cooldown: how far and how fast replicas may move. Every limit returns (value, reason).
 
 One code path serves both directions: a limit that holds back going up is a maximum, going down a minimum. The order of the
-stages is `restraint`'s business. Source: HPA's stabilizeRecommendationWithBehaviors and convertDesiredReplicasWithBehaviorRate.
+stages is `decision`'s business. Source: HPA's stabilizeRecommendationWithBehaviors and convertDesiredReplicasWithBehaviorRate.
 """
 
 from __future__ import annotations

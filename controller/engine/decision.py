@@ -113,8 +113,14 @@ def _trust(
     nothing = ~np.isfinite(magnitude.total)
     lower = proposed < current
     allowed = np.where(nothing | (lower & (blocked | up_only)), current, proposed)
-    conditions = (quality.ready == 0, nothing, lower & blocked, lower & up_only)
-    why = (Reason.NO_READY_PODS, Reason.NO_VALID_METRIC, Reason.PARTIAL_METRICS, Reason.UP_ONLY)
+    conditions = (
+        (quality.ready == 0) & (quality.unready == 0),
+        quality.ready == 0,
+        nothing,
+        lower & blocked,
+        lower & up_only,
+    )
+    why = (Reason.NO_PODS, Reason.NO_READY_PODS, Reason.NO_VALID_METRIC, Reason.PARTIAL_METRICS, Reason.UP_ONLY)
     return allowed, np.select(conditions, [code(each) for each in why], NONE).astype(np.int16)
 
 

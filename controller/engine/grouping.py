@@ -1,17 +1,13 @@
-"""Between pods and scalers: sums and counts over the pods of each scaler, and a scaler's settings for each of its pods."""
+"""From pods to scalers: sums and counts over the pods of each scaler, one number a scaler."""
 
 from __future__ import annotations
-
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Ints
 
-__all__ = ["Rows", "count_by_scaler", "for_pods", "sum_by_scaler"]
-
-Kind = TypeVar("Kind", bound=np.generic)
+__all__ = ["Rows", "count_by_scaler", "sum_by_scaler"]
 
 #: The row of each pod's scaler, (P,).
 Rows = NDArray[np.intp]
@@ -25,8 +21,3 @@ def sum_by_scaler(of: Rows, numbers: Floats, count: int) -> Floats:
 def count_by_scaler(of: Rows, which: Flags, count: int) -> Ints:
     """How many pods (count,) of each scaler are among `which` (P,)."""
     return np.bincount(of[which], minlength=count)
-
-
-def for_pods(of: Rows, table: NDArray[Kind]) -> NDArray[Kind]:
-    """What (S, D) says of each pod's scaler, (P, D), with contiguous columns: there are few dimensions and many pods."""
-    return np.take(table.T, of, axis=1).T

@@ -15,7 +15,7 @@ import numpy as np
 
 from controller.api import Aggregation
 from controller.engine.batch import AGGREGATIONS, Flags, Floats, Samples, Scalers
-from controller.engine.grouping import Rows, count_by_scaler, for_pods, sum_by_scaler
+from controller.engine.grouping import Rows, count_by_scaler, sum_by_scaler
 from controller.engine.quality import Quality
 
 __all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
@@ -49,53 +49,58 @@ def normalize(values: Floats, target: Floats, floor: Floats, cap: Floats) -> Flo
 def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Floats]:
     """Weighted p-norm along the last axis and each entry's share of it.
 
-    `normalized` and `weight` (n, D), NaN counting as absent; `power` (n,) >= 1 or infinity. Returns (n,) and (n, D).
+    `normalized` and `weight` > 0 (n, D), NaN in `normalized` counting as absent; `power` (n,) >= 1 or infinity. Returns (n,) and (n, D).
     """
-    absent = np.isnan(normalized)
-    y = np.where(absent, 0.0, normalized)
-    counted = np.where(absent, 0.0, np.minimum(weight, LARGEST))
-    largest = np.max(np.where(counted > 0, y, 0.0), axis=1, initial=0.0)
+    # Column by column: there are few dimensions and many pods, and numpy's own sum over a row takes another order, hence
+    # another rounding, when the batch is wider. fmax passes over NaN.
+    largest, total = np.zeros((2, len(normalized)))
+    for column in normalized.T:
+        np.fmax(largest, column, out=largest)
     # Relative to the largest entry, powers stay within [0, 1] whatever p and y are; with p infinite only the largest is not 0.
-    relative = y / np.where(largest > 0, largest, 1.0)[:, None]
-    parts = counted * _raise(relative, power[:, None])
-    total = np.zeros(len(parts))
-    # Column by column: numpy's own sum takes another order, hence another rounding, when the batch is wider.
-    for column in parts.T:
-        total += column
-    length = largest * _root(total, power)
-    shares = parts / np.where(total > 0, total, 1.0)[:, None]
-    return length, np.where(largest[:, None] > 0, shares, 0.0)
+    divisor = np.where(largest > 0, largest, 1.0)
+    shares = np.empty_like(normalized, order="F")
+    for part, column, counts in zip(shares.T, normalized.T, weight.T, strict=True):
+        np.fmax(np.minimum(counts, LARGEST) * _raise(column / divisor, power), 0.0, out=part)
+        total += part
+    shares /= np.where(total > 0, total, 1.0)[:, None]
+    return largest * _root(total, power), shares
 
 
 def measure(scalers: Scalers, samples: Samples, quality: Quality) -> Magnitude:
     """The magnitude of every scaler, with what each dimension contributes to it."""
     of = samples.scaler
     count, width = scalers.used.shape
-
-    own = for_pods(of, quality.valid & scalers.per_pod) & np.asfortranarray(quality.good)
+    values, y, weight = (np.empty((len(of), width), order="F") for _ in range(3))
     shared = np.where(quality.valid & ~scalers.per_pod, samples.target_values, np.nan)
-    values = np.where(own, np.asfortranarray(samples.values), for_pods(of, shared))
-    y = normalize(values, for_pods(of, scalers.target), for_pods(of, scalers.floor), for_pods(of, scalers.cap))
-    pod, pod_shares = norm(y, for_pods(of, scalers.weight), scalers.norm[of])
+    own = quality.valid & scalers.per_pod
+    for at in range(width):
+        values[:, at] = np.where(own[of, at] & quality.good[:, at], samples.values[:, at], shared[of, at])
+        y[:, at] = normalize(values[:, at], scalers.target[of, at], scalers.floor[of, at], scalers.cap[of, at])
+        weight[:, at] = scalers.weight[of, at]
+    pod, pod_shares = norm(y, weight, scalers.norm[of])
 
     expected = np.count_nonzero(quality.valid, axis=1)[of]
     complete = samples.ready & (expected > 0) & (np.count_nonzero(~np.isnan(y), axis=1) == expected)
     portions = _portions(scalers, of, pod, complete)
+    counted = np.flatnonzero(portions)
+    of_counted, portions = of[counted], portions[counted]
 
     def over_pods(column: Floats) -> Floats:
-        return sum_by_scaler(of, np.where(portions > 0, portions * column, 0.0), count)
+        return sum_by_scaler(of_counted, portions * column[counted], count)
 
     measurable = count_by_scaler(of, complete, count) > 0
     total = np.where(measurable, over_pods(pod), np.nan)
     divisor = np.where(total > 0, total, 1.0)
-    shown = quality.valid & measurable[:, None]
-    seen, normalized, shares = (np.full((count, width), np.nan) for _ in range(3))
+    seen, normalized, shares = np.empty((3, count, width))
     for at in range(width):
         # An average of the largest doubles may be rounded to infinity.
         seen[:, at] = np.minimum(over_pods(values[:, at]), np.finfo(np.float64).max)
         normalized[:, at] = over_pods(y[:, at])
         shares[:, at] = over_pods(pod * pod_shares[:, at]) / divisor
-    return Magnitude(pod, complete, total, *(np.where(shown, each, np.nan) for each in (seen, normalized, shares)))
+    unknown = ~(quality.valid & measurable[:, None])
+    for each in (seen, normalized, shares):
+        each[unknown] = np.nan
+    return Magnitude(pod, complete, total, seen, normalized, shares)
 
 
 def aggregate(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:

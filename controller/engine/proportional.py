@@ -63,15 +63,13 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     cautious_ratio = aggregate(scalers, of, assumed, counted) / target
     cautious_replicas = ceil(counts * cautious_ratio)
     turned = np.where(upwards, cautious_ratio < 1, cautious_ratio > 1)
-    against = np.where(upwards, cautious_replicas < current, cautious_replicas > current)
-    cautious_replicas = np.where(turned | against, current, cautious_replicas)
+    replicas = np.where(cautious, np.where(turned, current, cautious_replicas), replicas)
+    # Pods that do not exist yet, and surge pods of a rollout, must not turn "more" into fewer or "fewer" into more.
+    against = np.where(upwards, replicas < current, replicas > current)
 
     measured = np.isfinite(magnitude.total)
     beyond = _beyond(scalers, ratio) & (~cautious | _beyond(scalers, cautious_ratio))
-    return Proposal(
-        replicas=np.where(measured, np.where(cautious, cautious_replicas, replicas), current),
-        beyond=beyond & measured,
-    )
+    return Proposal(replicas=np.where(measured & ~against, replicas, current), beyond=beyond & measured)
 
 
 def _beyond(scalers: Scalers, ratio: Floats) -> Flags:

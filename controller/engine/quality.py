@@ -1,6 +1,6 @@
 """Which data may be believed this cycle: NaN, infinite, negative, old or too few samples make a dimension invalid, never zero.
 
-Only the judgement is made here; what an invalid dimension forbids is decided in `restraint`.
+Only the judgement is made here; what an invalid dimension forbids is decided in `decision`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from controller.api import Direction, Reason
 from controller.engine import sentences
 from controller.engine.decision import Decisions, Stage
@@ -74,8 +77,7 @@ class Record:
 def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = None) -> Record:
     """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension."""
     scalers, samples, quality, magnitude = decisions.scalers, decisions.samples, decisions.quality, decisions.magnitude
-    ready = int(quality.ready[row])
-    max_age = float(scalers.max_age[row])
+    ready, unready = int(quality.ready[row]), int(quality.unready[row])
     dimensions = []
     for at, dimension in enumerate(scalers.dimensions[row]):
         per_pod = bool(scalers.per_pod[row, at])
@@ -83,7 +85,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         why = None if quality.valid[row, at] else reason(int(quality.reasons[row, at]))
         message = ""
         if why is not None:
-            message = (faults or {}).get(dimension.name) or sentences.of_defect(why, dimension, covered, ready, max_age)
+            message = (faults or {}).get(dimension.name) or sentences.of_defect(_defect(decisions, row, at, why))
         dimensions.append(
             DimensionRecord(
                 name=dimension.name,
@@ -115,16 +117,17 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         window=float((scalers.up if proposed > current else scalers.down).window[row]),
         cooldown=float((scalers.up if proposed > current else scalers.down).cooldown[row]),
         since_event=float(decisions.now - decisions.history.changed_at[row].max()),
+        unready=unready,
         invalid=tuple(f"{each.name}: {each.message}" for each in dimensions if not each.valid),
     )
-    wish = sentences.of_proposal(
-        cause, total, float(scalers.target_magnitude[row]), ready, int(quality.unready[row]), proposed
-    )
+    target = float(scalers.target_magnitude[row])
+    young = int(samples.young[_pods(decisions, row)].sum()) if total < target else 0
+    wish = sentences.of_proposal(cause, total, target, ready, unready, young, proposed)
     return Record(
         magnitude=total,
-        target_magnitude=float(scalers.target_magnitude[row]),
+        target_magnitude=target,
         ready=ready,
-        unready=int(quality.unready[row]),
+        unready=unready,
         dimensions=tuple(dimensions),
         current=current,
         proposed=proposed,
@@ -134,4 +137,42 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         limited=reason(int(decisions.limited[row])) if decisions.limited[row] != NONE else Reason.DESIRED_WITHIN_RANGE,
         cause=cause,
         sentence=f"{wish}; {sentences.of_rule(held)}" if not math.isnan(total) else sentences.of_rule(held),
+    )
+
+
+def _pods(decisions: Decisions, row: int) -> NDArray[np.intp]:
+    """Where the Ready pods of one scaler are in the columns."""
+    samples = decisions.samples
+    first, last = np.searchsorted(samples.scaler, (row, row + 1))
+    return np.flatnonzero(samples.ready[first:last]) + int(first)
+
+
+def _defect(decisions: Decisions, row: int, at: int, why: Reason) -> sentences.Defect:
+    """How many samples have the defect, and the worst of them."""
+    scalers, samples, quality = decisions.scalers, decisions.samples, decisions.quality
+    max_age = float(scalers.max_age[row])
+    per_pod = bool(scalers.per_pod[row, at])
+    if per_pod:
+        pods = _pods(decisions, row)
+        pods = pods[samples.seen[pods, at]]
+        values, ages = samples.values[pods, at], samples.ages[pods, at]
+    else:
+        values, ages = samples.target_values[row, [at]], samples.target_ages[row, [at]]
+    stale = ages > max_age
+    worst = {
+        Reason.STALE: ages[stale],
+        Reason.NOT_A_NUMBER: values[~stale & np.isnan(values)],
+        Reason.INFINITE: values[~stale & np.isinf(values)],
+        Reason.NEGATIVE: -values[~stale & (values < 0) & np.isfinite(values)],
+    }.get(why, values[:0])
+    greatest = float(worst.max(initial=-np.inf))
+    return sentences.Defect(
+        why=why,
+        dimension=scalers.dimensions[row][at],
+        ready=int(quality.ready[row]),
+        covered=int(quality.covered[row, at]) if per_pod else None,
+        faulty=len(worst),
+        worst=-greatest if why is Reason.NEGATIVE else greatest,
+        max_age=max_age,
+        min_coverage=float(scalers.min_coverage[row]),
     )

@@ -49,6 +49,12 @@ class _Refresher:
         self._due = min(self._due, time.monotonic() + EXPIRED_SECONDS)
 
 
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """End a watch at once: TLS would wait for a goodbye of a server that has not finished, and keep the socket."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+
+
 def _any_file(paths: str) -> bool:
     return any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path)
 
@@ -142,12 +148,15 @@ class Client:
                 if response.status >= 400:
                     data = await response.content.read(LONGEST_ERROR)
                     raise self._refused("GET", path, response, data, None)
-                rest = b""
-                async for chunk in response.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        if line:
-                            yield line
+                try:
+                    rest = b""
+                    async for chunk in response.content.iter_any():
+                        *lines, rest = (rest + chunk).split(b"\n")
+                        for line in lines:
+                            if line:
+                                yield line
+                finally:
+                    _hang_up(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable("GET", path, error, timeout) from error
 

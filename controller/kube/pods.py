@@ -6,7 +6,7 @@ nothing where nothing changed. Which pods count for a decision is the business o
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, count
+from itertools import count
 from typing import Final
 
 from controller.kube.pod import POD_ADAPTER, Owner, Pod, PodObject, pod_of
@@ -127,8 +127,12 @@ class _Namespace:
         return self._values[pair[0]].get(pair[1], set())
 
     def _groups_of(self, pod: Pod) -> list[Group]:
-        candidates = [self._broad, *(self._anchored.get(pair, ()) for pair in pod.labels.items())]
-        return [group for group in chain.from_iterable(candidates) if group.selector.matches(pod.labels)]
+        if not self.groups:
+            return []
+        candidates = self._broad.copy()
+        for pair in pod.labels.items():
+            candidates += self._anchored.get(pair, ())
+        return [group for group in candidates if group.selector.matches(pod.labels)]
 
     def _index(self, old: Pod | None, new: Pod | None) -> None:
         for key, values in self._values.items():

@@ -68,8 +68,13 @@ class _Event(TypedDict, Generic[ItemT]):
     object: ItemT
 
 
+class _SignalMetadata(TypedDict):
+    resourceVersion: NotRequired[str]
+
+
 class _SignalObject(TypedDict):
-    metadata: NotRequired[_Version]
+    # That of an ERROR is there, and empty.
+    metadata: NotRequired[_SignalMetadata]
     code: NotRequired[int]
 
 
@@ -87,7 +92,8 @@ class Reflector(Generic[ItemT]):
     """One list-and-watch.
 
     `item` is the TypedDict of one object, with at least `metadata.name`, `.namespace` (not for cluster-wide kinds)
-    and `.resourceVersion`. Times are in seconds.
+    and `.resourceVersion`. Times are in seconds. While a page of 500 pods is parsed it does not fit the processor's
+    cache: measured, such a pod costs 65 us, one of a page of 200 costs 54.
     """
 
     def __init__(
@@ -98,7 +104,7 @@ class Reflector(Generic[ItemT]):
         sink: Sink[ItemT],
         *,
         name: str,
-        page: int = 500,
+        page: int = 200,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
         silence: float = 70.0,
@@ -186,6 +192,9 @@ class Reflector(Generic[ItemT]):
             lived = self._clock() - opened >= LIVED
             if lived:
                 self._failures = 0
+            elif heard:
+                # It worked, so an outage is over; one failure stays, lest a server that expires everything is listed in a circle.
+                self._failures = min(self._failures, 1)
         if not (heard or lived):
             raise Unreachable("the server ended the watch at once")
         self._failures = 0
@@ -209,9 +218,10 @@ class Reflector(Generic[ItemT]):
         if signal["type"] == "ERROR":
             status = json.dumps(json.loads(line)["object"]).encode()
             raise error_of(f"the watch of {self._name}", signal["object"].get("code", 500), status)
-        if signal["type"] != "BOOKMARK" or "metadata" not in signal["object"]:
+        version = signal["object"].get("metadata", {}).get("resourceVersion")
+        if signal["type"] != "BOOKMARK" or version is None:
             raise error
-        self._version = signal["object"]["metadata"]["resourceVersion"]
+        self._version = version
         self._fresh = self._clock()
 
     def _recovered(self) -> None:

@@ -45,6 +45,10 @@ __all__ = ["Operator", "run"]
 
 #: kopf keeps what it saw before a 410 for ever; our own list puts that right this often (seconds).
 RESYNC: Final = 300.0
+#: So many CompositeScalers are listed at once.
+PAGE: Final = 500
+#: A watch that failed begins anew after this (seconds).
+AGAIN: Final = 2.0
 #: A cycle that has not ended after so many intervals means that the loop hangs.
 HANGS_AFTER: Final = 4
 
@@ -122,7 +126,7 @@ class Operator:
         self._counted_overruns = 0
 
     async def start(self) -> None:
-        """Start the caches and the cycle; returns at once."""
+        """Start the caches and the cycle; returns at once. After `stop` it goes on with what it remembers."""
         for name, work in (
             ("pods", self._pod_reflector.run()),
             ("events", self._events.run()),
@@ -137,13 +141,37 @@ class Operator:
         await _cancel(cycle)
         await self._events.flush(1.0)
         await _cancel(self._tasks)
+        self._tasks.clear()
         await self._targets.close()
         for source in self._sources.values():
             source.close()
 
+    async def list_scalers(self) -> None:
+        """Make the store equal to what the API server has; an answer that does not come leaves it as it is."""
+        objects: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE)}
+        self.store.listing()
+        try:
+            while True:
+                page = json.loads(
+                    await self._client.request("GET", COMPOSITE_SCALERS.path(), query=query, timeout=30.0)
+                )
+                objects += page["items"]
+                token = (page.get("metadata") or {}).get("continue")
+                if not token:
+                    break
+                query = {"limit": str(PAGE), "continue": token}
+        except KubernetesError as error:
+            logger.warning("cannot list CompositeScalers, going on with what is known: %s", error)
+            return
+        except (ValueError, KeyError, TypeError) as error:
+            logger.warning("the list of CompositeScalers cannot be read, going on with what is known: %r", error)
+            return
+        self.store.resync(objects)
+
     async def _run_cycles(self) -> None:
         await self._pod_reflector.synced.wait()
-        await self._list_scalers()
+        await self.list_scalers()
         logger.info(
             "synced: %d scalers, %d pods; evaluating every %g s", len(self.store), len(self._pods), self._grid.interval
         )
@@ -163,28 +191,12 @@ class Operator:
     async def _resync(self) -> None:
         while True:
             await asyncio.sleep(RESYNC)
-            await self._list_scalers()
-
-    async def _list_scalers(self) -> None:
-        """Make the store equal to what the API server has; an answer that does not come leaves it as it is."""
-        objects: list[dict[str, Any]] = []
-        query = {"limit": "500"}
-        try:
-            while True:
-                page = json.loads(
-                    await self._client.request("GET", COMPOSITE_SCALERS.path(), query=query, timeout=30.0)
-                )
-                objects += page["items"]
-                token = (page.get("metadata") or {}).get("continue")
-                if not token:
-                    break
-                query = {"limit": "500", "continue": token}
-        except KubernetesError as error:
-            logger.warning("cannot list CompositeScalers, going on with what is known: %s", error)
-            return
-        self.store.resync(objects)
+            await self.list_scalers()
 
     def _alive(self) -> str | None:
+        for task in self._tasks:
+            if task.done():
+                return f"the task {task.get_name()!r} has ended, which none does before the operator"
         started, finished = self._grid.last_started, self._grid.last_finished
         if started is None or (finished is not None and finished >= started):
             return None
@@ -212,24 +224,40 @@ async def run(configuration: Configuration, kubeconfig: Path | None = None) -> N
     """Run the operator until SIGTERM or SIGINT; raises OSError where the port to listen on is taken."""
     client = await Client.connect(kubeconfig)
     operator = Operator(configuration, client)
-    await operator.server.start()
-    logger.info("listening on port %d; API server %s", operator.server.port, client.host)
     try:
-        if await _crd_or_signal(client):
-            await kopf.operator(registry=_registry(operator), settings=_settings(), clusterwide=True, standalone=True)
+        await operator.server.start()
+        logger.info("listening on port %d; API server %s", operator.server.port, client.host)
+        pause = 0.0
+        while await _crd_or_signal(client, pause) and not await _watched_to_the_end(operator):
+            pause = AGAIN
     finally:
         await operator.server.stop()
         await client.close()
     logger.info("stopped")
 
 
-async def _crd_or_signal(client: Client) -> bool:
-    """Wait for the CRD; false where a signal came first. kopf takes the signals over once it runs."""
+async def _watched_to_the_end(operator: Operator) -> bool:
+    """Run kopf until a signal; false where it gave up: any error in a watch but 410 is the end for it, etcd without a leader too."""
+    try:
+        await kopf.operator(registry=_registry(operator), settings=_settings(), clusterwide=True, standalone=True)
+    except Exception as error:
+        logger.warning("the watch of CompositeScalers failed, it begins anew in %g s: %s", AGAIN, error)
+        return False
+    return True
+
+
+async def _crd_or_signal(client: Client, pause: float) -> bool:
+    """Wait `pause` seconds, then for the CRD; false where a signal came first. kopf takes the signals over once it runs."""
+
+    async def served() -> None:
+        await asyncio.sleep(pause)
+        await wait_for_crd(client, logger)
+
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    waits = [asyncio.create_task(wait_for_crd(client, logger)), asyncio.create_task(stopped.wait())]
+    waits = [asyncio.create_task(served()), asyncio.create_task(stopped.wait())]
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in waits:
         task.cancel()
@@ -258,7 +286,7 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
     async def _seen(event: kopf.RawEvent, **_: Any) -> None:
         body: Any = event["object"]
         if event["type"] == "DELETED":
-            operator.store.remove((body["metadata"]["namespace"], body["metadata"]["name"]))
+            operator.store.remove((body["metadata"]["namespace"], body["metadata"]["name"]), body["metadata"]["uid"])
         else:
             operator.store.upsert(body)
 
@@ -269,7 +297,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = 300
     settings.queueing.idle_timeout = 1
     settings.networking.request_timeout = 30

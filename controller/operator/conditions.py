@@ -1,14 +1,15 @@
 """The conditions of a CompositeScaler, with HPA's types and reasons.
 
 `Ready` says that the spec is valid and the target is there; `ScalingActive` that metrics flow; `AbleToScale` that the
-number can be read and
-written; `ScalingLimited` that a limit changed what was wanted. They are never mixed.
+number can be read and written; `ScalingLimited` that a limit changed what was wanted. They are never mixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from controller.api import Condition as WrittenCondition
 from controller.api import ConditionStatus, ConditionType, Reason
@@ -16,7 +17,13 @@ from controller.engine import Record, Stage
 from controller.operator.clock import rfc3339
 from controller.operator.scalers import Problem
 
-__all__ = ["Condition", "of_problem", "of_record", "written"]
+__all__ = ["Condition", "Since", "of_problem", "of_record", "since_of", "written"]
+
+#: metav1.Condition takes no longer message; the mistakes of a bad manifest have no end.
+LONGEST_MESSAGE: Final = 32768
+
+#: What each condition is, and since when as the API server writes it.
+Since: TypeAlias = Mapping[ConditionType, tuple[ConditionStatus, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,11 @@ def of_problem(problem: Problem) -> tuple[Condition, ...]:
     )
 
 
-def of_record(record: Record, target: str, failure: str | None) -> tuple[Condition, ...]:
-    """A scaler that was evaluated; `failure` is why a write that was due did not succeed."""
+def of_record(record: Record, target: str, selector: str, failure: str | None) -> tuple[Condition, ...]:
+    """A scaler that was evaluated; `selector` is its target's, `failure` why a write that was due did not succeed."""
     return (
         Condition(ConditionType.READY, True, Reason.ACCEPTED, f"the spec is valid and {target} was found"),
-        _active(record),
+        _active(record, target, selector),
         _able(record, failure),
         Condition(
             ConditionType.SCALING_LIMITED,
@@ -63,19 +70,24 @@ def of_record(record: Record, target: str, failure: str | None) -> tuple[Conditi
     )
 
 
-def _active(record: Record) -> Condition:
+def _active(record: Record, target: str, selector: str) -> Condition:
     kind = ConditionType.SCALING_ACTIVE
     missing = "; ".join(f"{each.name}: {each.message}" for each in record.invalid)
-    match record.rule:
-        case Reason.SCALING_DISABLED | Reason.NO_READY_PODS:
-            return Condition(kind, False, record.rule, record.sentence)
-        case Reason.NO_VALID_METRIC:
-            first = record.invalid[0].reason if record.invalid else None
-            return Condition(kind, False, first or Reason.NO_VALID_METRIC, missing or record.sentence)
+    if record.rule is Reason.SCALING_DISABLED:
+        return Condition(kind, False, record.rule, record.sentence)
+    # Not by the rule: where nothing can be measured, a bound may still have decided.
+    if math.isnan(record.magnitude):
+        if not record.ready + record.unready:
+            what = f"no pod matches {selector}, the selector of {target}, so nothing can be measured"
+            look = f"look at the events of {target} for why it has none"
+            return Condition(kind, False, Reason.NO_PODS, f"{what}; {look}")
+        if not record.ready:
+            return Condition(kind, False, Reason.NO_READY_PODS, record.sentence)
+        first = record.invalid[0].reason if record.invalid else None
+        return Condition(kind, False, first or Reason.NO_VALID_METRIC, missing or record.sentence)
     if record.invalid:
-        return Condition(
-            kind, True, Reason.PARTIAL_METRICS, f"nothing scales down while a dimension is missing: {missing}"
-        )
+        # Whether that forbids scaling down is each dimension's own setting, and told by the decision.
+        return Condition(kind, True, Reason.PARTIAL_METRICS, f"not every dimension can be believed: {missing}")
     return Condition(kind, True, Reason.VALID_METRIC_FOUND, "every dimension has enough fresh samples")
 
 
@@ -91,22 +103,26 @@ def _able(record: Record, failure: str | None) -> Condition:
     return Condition(kind, True, Reason.READY_FOR_NEW_SCALE, "nothing holds back a new scale")
 
 
+def since_of(conditions: Iterable[WrittenCondition]) -> Since:
+    """What a status says of its conditions."""
+    return {each.type: (each.status, each.last_transition_time) for each in conditions}
+
+
 def written(
-    conditions: Iterable[Condition], previous: Iterable[WrittenCondition], generation: int, wall: float
+    conditions: Iterable[Condition], before: Since, generation: int, wall: float
 ) -> tuple[WrittenCondition, ...]:
     """As the status holds them; the transition time moves only where the status flips."""
-    before = {each.type: each for each in previous}
 
     def since(condition: Condition) -> str:
-        old = before.get(condition.type)
-        return old.last_transition_time if old is not None and old.status is condition.word else rfc3339(wall)
+        word, time = before.get(condition.type, (None, ""))
+        return time if word is condition.word else rfc3339(wall)
 
     return tuple(
         WrittenCondition(
             type=each.type,
             status=each.word,
             reason=str(each.reason),
-            message=each.message,
+            message=each.message[:LONGEST_MESSAGE],
             last_transition_time=since(each),
             observed_generation=generation,
         )

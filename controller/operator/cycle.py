@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from controller.engine import Record, Scalers, evaluate, record_of
 from controller.operator.clock import Clock, Moment
-from controller.operator.memory import Memory
+from controller.operator.memory import Memory, Subject
 from controller.operator.plan import Plan, Planner
 from controller.operator.report import Reporter
 from controller.operator.scalers import Key, Problem, Scaler, ScalerStore
@@ -79,9 +80,7 @@ class Cycle:
         problems |= lost
         with self._step("plan"):
             batch = self._batch_of(aimed)
-            for each in aimed:
-                current = each.target.spec_replicas or 0
-                self._memory.meet(each.scaler.key, current, now.monotonic, events_of(each.scaler.status, now))
+            self._meet(aimed, now)
         with self._step("fetch"):
             answers = await self._ask(batch.plan, now.wall - self._delay)
         with self._step("decide"):
@@ -114,6 +113,18 @@ class Cycle:
             else:
                 problems[scaler.key] = problem
         return problems, fine
+
+    def _meet(self, aimed: Sequence[Aimed], now: Moment) -> None:
+        for each in aimed:
+            scaler = each.scaler
+            assert scaler.spec is not None
+            self._memory.meet(
+                scaler.key,
+                Subject(scaler.uid, scaler.spec.scale_target_ref),
+                each.target.spec_replicas or 0,
+                now.monotonic,
+                partial(events_of, scaler.status, now),
+            )
 
     def _batch_of(self, aimed: Sequence[Aimed]) -> _Batch:
         signature = (self._store.version, tuple((each.scaler.key, each.group.version) for each in aimed))

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 __all__ = ["configure"]
 
-#: What every LogRecord has anyway, and what kopf's loggers carry for its own use; the rest is `extra`.
-STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "settings", "k8s_skip"}
+#: What kopf's loggers carry for its own use.
+KOPF: Final = frozenset({"settings", "k8s_skip"})
+#: What every LogRecord has anyway; the rest is `extra`.
+STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"} | KOPF
 
 
 def configure(level: str, style: str) -> None:

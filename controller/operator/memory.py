@@ -2,26 +2,37 @@
 
 Recommendations live in one ring of arrays for all scalers, a row a scaler and a column a cycle, because every cycle reads and writes
 all of them. Scale events are rare and live in a list a scaler; they come back from `status` after a restart. A scaler that
-is seen for the first time remembers its present
-count as the first recommendation, so that nothing scales down for one whole window after a start (HPA's rule).
+is seen for the first time remembers its present count as the first recommendation, so that nothing scales down for one
+whole window after a start (HPA's rule).
+
+What is remembered belongs to a `Subject`: an object that was created anew under the same name, or that points at another
+target now, begins anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.api import ScaleTargetRef
 from controller.engine import History
+from controller.operator.scalers import Key
 
-__all__ = ["LONGEST_PERIOD", "Memory", "ScaleEvent"]
+__all__ = ["LONGEST_PERIOD", "Memory", "ScaleEvent", "Subject"]
 
 #: No policy looks back further (seconds); the API refuses longer periods.
 LONGEST_PERIOD = 1800.0
 
-Key = tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose history it is: the uid of the CompositeScaler, and what it scales."""
+
+    uid: str
+    target: ScaleTargetRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +56,25 @@ class Memory:
 
     rows: dict[Key, int] = field(default_factory=dict)
     events: dict[Key, list[ScaleEvent]] = field(default_factory=dict)
+    _subjects: dict[Key, Subject] = field(default_factory=dict)
     _free: list[int] = field(default_factory=list)
     _column: int = 0
     _replicas: NDArray[np.int64] = field(default_factory=lambda: np.zeros((16, 4), np.int64))
     _times: NDArray[np.float64] = field(default_factory=lambda: np.full((16, 4), -np.inf))
 
-    def meet(self, key: Key, current: int, at: float, events: Sequence[ScaleEvent] = ()) -> None:
-        """Begin to remember a scaler; does nothing for one that is known."""
-        if key in self.rows:
+    def meet(
+        self, key: Key, subject: Subject, current: int, at: float, events: Callable[[], Sequence[ScaleEvent]] = tuple
+    ) -> None:
+        """Begin to remember a scaler; does nothing for one that is known.
+
+        `events` reads what its status remembers. It is not asked where the target was changed: what the status says is
+        about the one before.
+        """
+        known = self._subjects.get(key)
+        if known == subject:
             return
+        self.forget(key)
+        self._subjects[key] = subject
         row = self._free.pop() if self._free else len(self.rows)
         if row >= len(self._replicas):
             self._grow(rows=2 * len(self._replicas), columns=self._replicas.shape[1])
@@ -61,13 +82,15 @@ class Memory:
         self._times[row] = -np.inf
         # The newest column is overwritten last, so the first recommendation stays as long as the ring is long.
         self._replicas[row, self._column - 1], self._times[row, self._column - 1] = current, at
-        if events:
-            self.events[key] = sorted(events, key=lambda each: each.at)
+        remembered = () if known is not None and known.uid == subject.uid else events()
+        if remembered:
+            self.events[key] = sorted(remembered, key=lambda each: each.at)
 
     def forget(self, key: Key) -> None:
         """Forget a scaler that is gone."""
         row = self.rows.pop(key, None)
         self.events.pop(key, None)
+        self._subjects.pop(key, None)
         if row is not None:
             self._free.append(row)
 

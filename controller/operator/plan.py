@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,16 +77,28 @@ class Planner:
                 f"spec.source: {source!r} is no source of this operator; write one of: {known}, or ask the administrator to name it",
             )
         for dimension in scaler.spec.dimensions:
+            text = dimension.query
             if dimension.metric is not None:
-                problem = _family_problem(dimension, source, catalogue)
-                if problem is not None:
-                    return problem
-            else:
-                assert dimension.query is not None
-                try:
-                    custom_text(dimension.query, namespace=scaler.key[0], name=scaler.spec.scale_target_ref.name)
-                except InvalidManifest as error:
-                    return Problem(Reason.INVALID_SPEC, str(error))
+                family = catalogue.families.get(dimension.metric)
+                if family is None:
+                    return Problem(
+                        Reason.UNKNOWN_FAMILY,
+                        f"dimension {dimension.name}: source {source!r} has no metric family {dimension.metric!r}; "
+                        f"write one of: {', '.join(sorted(catalogue.families))}, or a query",
+                    )
+                if family.per is Per.TARGET and _divisor(dimension, family) != Divisor.NONE:
+                    return Problem(
+                        Reason.INVALID_SPEC,
+                        f"dimension {dimension.name}: source {source!r} gives {dimension.metric!r} per target, which is no "
+                        f"share of the pods' requests (got {dimension.target!r}); write an amount",
+                    )
+                # Only what names the target can be wrong for one scaler, and building every text in every cycle is dear.
+                text = None if family.per is Per.POD else ",".join(family.selectors)
+            try:
+                if text is not None:
+                    custom_text(text, namespace=scaler.key[0], name=scaler.spec.scale_target_ref.name)
+            except InvalidManifest as error:
+                return Problem(Reason.INVALID_SPEC, f"dimension {dimension.name}: {error}")
         return None
 
     def plan(self, scalers: Sequence[Scaler], width: int) -> Plan:
@@ -130,35 +141,6 @@ class Planner:
                     family = (scaler.spec.source, dimension.metric, dimension.quantile)
                     ages[family] = min(ages.get(family, float("inf")), scaler.spec.quality.max_age_seconds)
         return ages
-
-
-#: Which units a target may be written in, by what the family measures, and how to say so.
-_UNITS: Final = {
-    Kind.CPU: ((Unit.SHARE, Unit.QUANTITY), "a share of the pods' request (70%) or cores per pod (350m)"),
-    Kind.MEMORY: ((Unit.SHARE, Unit.QUANTITY), "a share of the pods' request (80%) or bytes per pod (1Gi)"),
-    Kind.LATENCY: ((Unit.SECONDS,), "a duration (250ms)"),
-    Kind.VALUE: (tuple(Unit), "an amount"),
-}
-
-
-def _family_problem(dimension: Dimension, source: str, catalogue: SourceCatalogue) -> Problem | None:
-    """What is wrong with naming this family, or with the target's unit."""
-    family = catalogue.families.get(dimension.metric or "")
-    if family is None:
-        known = ", ".join(sorted(catalogue.families))
-        return Problem(
-            Reason.UNKNOWN_FAMILY,
-            f"dimension {dimension.name}: source {source!r} has no metric family {dimension.metric!r}; "
-            f"write one of: {known}, or a query",
-        )
-    units, remedy = _UNITS[family.kind]
-    if dimension.amount.unit not in units:
-        return Problem(
-            Reason.INVALID_SPEC,
-            f"dimension {dimension.name}: target {dimension.target!r} does not fit the family {dimension.metric!r}; "
-            f"write {remedy}",
-        )
-    return None
 
 
 def _divisor(dimension: Dimension, family: Family) -> int:

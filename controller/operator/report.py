@@ -7,25 +7,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from controller.api import ConditionType, KubernetesError, NotFound, Reason
+from controller.api import ConditionStatus, ConditionType, KubernetesError, NotFound, Reason
 from controller.engine import Record
 from controller.kube import Client, EventRecorder, patch_status
 from controller.operator.clock import Moment
-from controller.operator.conditions import Condition, of_problem, of_record
+from controller.operator.conditions import Condition, Since, of_problem, of_record, since_of, written
 from controller.operator.memory import ScaleEvent
 from controller.operator.objects import reference
 from controller.operator.scalers import Key, Problem, Scaler
-from controller.operator.status import Headline, headline_of, patch_of, status_of
+from controller.operator.status import Headline, headline_in, headline_of, patch_of, patch_of_problem, status_of
 from controller.operator.targets import Aimed
 from controller.operator.telemetry import Sighting, Telemetry
 
 __all__ = ["Reporter"]
 
-AT_ONCE = 20
+AT_ONCE: Final = 20
+#: A Warning that comes and goes is told no more often than this (seconds), so that it does not use up the Events of an object.
+AGAIN: Final = 600.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was said about one object: its conditions, the last status that was written, and when each Warning was sent.
+
+    It begins with what the object's status says: an operator that starts again has nothing new to tell.
+    """
+
+    uid: str
+    known: Mapping[ConditionType, tuple[ConditionStatus, str]]
+    since: Since
+    headline: Headline | None
+    warned: dict[tuple[ConditionType, Reason], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A status that is to be written."""
+
+    scaler: Scaler
+    patch: dict[str, Any]
+    headline: Headline
 
 
 class Reporter:
@@ -36,73 +64,102 @@ class Reporter:
         self._events = events
         self._telemetry = telemetry
         self._table = table
-        self._headlines: dict[Key, Headline] = {}
-        self._due: list[tuple[Scaler, dict[str, object], Headline]] = []
+        self._told: dict[Key, _Told] = {}
+        self._due: dict[Key, _Due] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def problem(self, scaler: Scaler, problem: Problem, now: Moment) -> None:
         """A scaler that could not be evaluated."""
-        self._tell(scaler, "", of_problem(problem), None, (), now)
+        self._tell(scaler, of_problem(problem), None, (), now)
 
     def decision(
         self, aimed: Aimed, record: Record, failure: str | None, events: Sequence[ScaleEvent], now: Moment
     ) -> None:
         """A scaler that was evaluated; `failure` is why its write did not succeed."""
-        self._tell(aimed.scaler, aimed.title, of_record(record, aimed.title, failure), record, events, now)
+        self._tell(
+            aimed.scaler, of_record(record, aimed.title, str(aimed.group.selector), failure), record, events, now
+        )
 
     def keep_only(self, present: Collection[Key]) -> None:
         """Forget scalers that are gone."""
-        for key in self._table.keys() - present:
-            del self._table[key]
-            self._headlines.pop(key, None)
+        for held in (self._table, self._told, self._due):
+            for key in held.keys() - present:
+                del held[key]
 
     async def flush(self) -> None:
         """Write the statuses that are due; one that fails is due again in the next cycle."""
-        due, self._due = self._due, []
-        await asyncio.gather(*(self._write(*each) for each in due))
+        due, self._due = self._due, {}
+        await asyncio.gather(*(self._write(each) for each in due.values()))
 
     def _tell(
         self,
         scaler: Scaler,
-        target: str,
         conditions: tuple[Condition, ...],
         record: Record | None,
         events: Sequence[ScaleEvent],
         now: Moment,
     ) -> None:
-        self._emit(scaler, self._table.get(scaler.key), conditions)
-        self._table[scaler.key] = Sighting(target, conditions, record)
-        headline = headline_of(scaler, conditions, record, now, events[-1] if events else None)
-        written = self._headlines.get(scaler.key)
-        if written is None or written.outdated_by(headline):
-            status = status_of(scaler, conditions, record, events, now)
-            patch = patch_of(scaler.status.manifest(), status.manifest())
-            self._due.append((scaler, patch, headline))
+        last_event = events[-1] if events else None
+        told = self._told.get(scaler.key)
+        if told is None or told.uid != scaler.uid:
+            told = self._told[scaler.key] = _begin(scaler, last_event, now)
+        self._emit(scaler, told, conditions, now)
+        self._table[scaler.key] = Sighting(conditions, record)
+        headline = headline_of(scaler, conditions, record, now, last_event)
+        if told.headline is None or told.headline.outdated_by(headline):
+            stated = written(conditions, told.since, scaler.generation, now.wall)
+            told.since = since_of(stated)
+            patch = (
+                patch_of_problem(scaler, stated)
+                if record is None
+                else patch_of(status_of(scaler, stated, record, events, now))
+            )
+            self._due[scaler.key] = _Due(scaler, patch, headline)
 
-    def _emit(self, scaler: Scaler, before: Sighting | None, conditions: tuple[Condition, ...]) -> None:
+    def _emit(self, scaler: Scaler, told: _Told, conditions: tuple[Condition, ...], now: Moment) -> None:
         """A Warning for each condition that is bad now and was not, or is bad for another reason."""
-        known = {each.type: (each.status, each.reason) for each in before.conditions} if before else {}
         said: set[str] = set()
         for condition in conditions:
             bad = condition.type is not ConditionType.SCALING_LIMITED and (
                 condition.status is False or condition.reason is Reason.PARTIAL_METRICS
             )
-            news = known.get(condition.type) != (condition.status, condition.reason)
-            if bad and news and condition.reason is not Reason.FAILED_UPDATE_SCALE and condition.message not in said:
-                said.add(condition.message)
-                self._events.emit(reference(scaler), "Warning", condition.reason, condition.message)
+            news = told.known.get(condition.type) != (condition.word, condition.reason)
+            what = (condition.type, condition.reason)
+            if not (bad and news) or condition.message in said:
+                continue
+            said.add(condition.message)
+            if now.monotonic - told.warned.get(what, -math.inf) >= AGAIN:
+                told.warned[what] = now.monotonic
+                self._events.emit(reference(scaler), "Warning", _event_reason(condition), condition.message)
+        told.known = {each.type: (each.word, each.reason) for each in conditions}
 
-    async def _write(self, scaler: Scaler, patch: dict[str, object], headline: Headline) -> None:
+    async def _write(self, due: _Due) -> None:
+        key = due.scaler.key
+        # A write without an answer may have been made all the same: until one succeeds nobody knows what stands there.
+        self._told[key].headline = None
         try:
             async with self._slots:
-                await patch_status(self._client, *scaler.key, patch)
+                await patch_status(self._client, *key, due.patch)
         except NotFound:
             return
         except KubernetesError as error:
             self._telemetry.writes.labels("status", "error").inc()
-            logger.warning(
-                "cannot write the status: %s", error, extra={"namespace": scaler.key[0], "scaler": scaler.key[1]}
-            )
+            logger.warning("cannot write the status: %s", error, extra={"namespace": key[0], "scaler": key[1]})
             return
-        self._headlines[scaler.key] = headline
+        self._told[key].headline = due.headline
         self._telemetry.writes.labels("status", "ok").inc()
+
+
+def _begin(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> _Told:
+    conditions = scaler.status.conditions
+    return _Told(
+        uid=scaler.uid,
+        known={each.type: (each.status, each.reason) for each in conditions},
+        since=since_of(conditions),
+        headline=headline_in(scaler, last_event, now),
+    )
+
+
+def _event_reason(condition: Condition) -> Reason:
+    """HPA's word for the Event differs from the condition's in this one case."""
+    return Reason.FAILED_RESCALE if condition.reason is Reason.FAILED_UPDATE_SCALE else condition.reason

@@ -78,7 +78,12 @@ class ScalerStore:
             return
         status = _status(obj)
         version = metadata.get("resourceVersion", "")
-        if known is not None and (known.uid, known.generation) == (uid, generation):
+        # A refused object is read again: a newer schema prunes what it hands out without a new generation.
+        if (
+            known is not None
+            and (known.uid, known.generation) == (uid, generation)
+            and (known.problem is None or known.problem == _parse(obj)[1])
+        ):
             self._scalers[key] = replace(known, resource_version=version, status=status)
             return
         spec, problem = _parse(obj)

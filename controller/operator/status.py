@@ -1,8 +1,9 @@
 """What stands in a CompositeScaler's status, and when it is worth a write.
 
 Status is for what a person cares about: it is written when a condition flips, when replicas change, when the spec was seen,
-and at most once a
-minute for a new reason or a magnitude that moved. Live values are in /metrics.
+and at most once a minute for a new reason or a magnitude that moved. Live values are in /metrics.
+
+A write never builds on what the object's status was when it was last seen: that may be older than our own last write.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final
 from controller.api import (
     MOST_SCALE_EVENTS,
     Amount,
+    ConditionStatus,
+    ConditionType,
     Decision,
     Dimension,
     DimensionStatus,
@@ -24,19 +27,23 @@ from controller.api import (
     Status,
     format_amount,
 )
+from controller.api import Condition as WrittenCondition
 from controller.api import ScaleEvent as WrittenEvent
 from controller.engine import DimensionRecord, Record
 from controller.operator.clock import Moment, parse_time, rfc3339
-from controller.operator.conditions import Condition, written
+from controller.operator.conditions import Condition
 from controller.operator.memory import ScaleEvent
 from controller.operator.scalers import Scaler
 
-__all__ = ["Headline", "events_of", "headline_of", "patch_of", "status_of"]
+__all__ = ["Headline", "events_of", "headline_in", "headline_of", "patch_of", "patch_of_problem", "status_of"]
 
 #: A changed reason or a moved magnitude is written no sooner than this after the last write (seconds).
 QUIET: Final = 60.0
 #: By how much of its target the magnitude must have moved to be worth a write of its own.
 MOVED: Final = 0.1
+
+#: Rules that are no news: which of the two applies changes with every sample.
+STEADY: Final = (Reason.AT_TARGET, Reason.WITHIN_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,56 +70,91 @@ def headline_of(
     scaler: Scaler, conditions: Sequence[Condition], record: Record | None, now: Moment, last_event: ScaleEvent | None
 ) -> Headline:
     """The headline of what would be written now."""
-    replicas = (record.current, record.desired) if record else ()
-    steady = (Reason.AT_TARGET, Reason.WITHIN_TOLERANCE)
+    stated = [(each.type, each.word, each.reason, each.message) for each in conditions]
+    if record is None:
+        return _of_problem(scaler, scaler.generation, stated, now.monotonic)
     return Headline(
         facts=(
             scaler.uid,
             scaler.generation,
-            replicas,
+            (record.current, record.desired),
             last_event,
-            *((each.type, each.status) for each in conditions),
-            # The problem itself is what the user must mend, so a new one is news even if no condition flips.
-            *((each.reason, each.message) for each in conditions if record is None),
+            *((kind, word) for kind, word, _, _ in stated),
         ),
         reasons=(
-            *(each.reason for each in conditions),
-            record.rule if record and record.rule not in steady else None,
-            *((each.name, each.reason) for each in (record.invalid if record else ())),
+            *(reason for _, _, reason, _ in stated),
+            None if record.rule in STEADY else record.rule,
+            *((each.name, each.reason) for each in record.invalid),
         ),
-        magnitude=record.magnitude / record.target_magnitude if record else math.nan,
+        magnitude=record.magnitude / record.target_magnitude,
         written_at=now.monotonic,
+    )
+
+
+def headline_in(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> Headline | None:
+    """The headline of what the object's status says already, None where it says nothing.
+
+    So that an operator that starts again does not write ten thousand statuses that are right. How long ago it was
+    written is not known, so it holds nothing back.
+    """
+    status, decision = scaler.status, scaler.status.last_decision
+    if status.observed_generation is None:
+        return None
+    stated = [(each.type, each.status, each.reason, each.message) for each in status.conditions]
+    works = (ConditionType.READY, ConditionStatus.TRUE) in ((kind, word) for kind, word, _, _ in stated)
+    if not works or decision is None or scaler.spec is None:
+        return _of_problem(scaler, status.observed_generation, stated, -math.inf)
+    told = status.scale_events[-1].time if status.scale_events else None
+    return Headline(
+        facts=(
+            scaler.uid,
+            status.observed_generation,
+            (status.current_replicas, status.desired_replicas),
+            last_event if last_event is None or told == rfc3339(_wall(last_event, now)) else None,
+            *((kind, word) for kind, word, _, _ in stated),
+        ),
+        reasons=(
+            *(reason for _, _, reason, _ in stated),
+            None if status.reason in STEADY else status.reason,
+            *((each.name, each.reason) for each in decision.dimensions if not each.valid),
+        ),
+        magnitude=_float(status.magnitude) / scaler.spec.magnitude.target_value,
+        written_at=-math.inf,
+    )
+
+
+def _of_problem(
+    scaler: Scaler,
+    generation: int,
+    stated: Sequence[tuple[ConditionType, ConditionStatus, str, str]],
+    written_at: float,
+) -> Headline:
+    # A new reason is what the user must mend, so it is news even if no condition flips; its sentence may hold a number
+    # that changes in every cycle.
+    return Headline(
+        facts=(scaler.uid, generation, *((kind, word, reason) for kind, word, reason, _ in stated)),
+        reasons=tuple(message for *_, message in stated),
+        magnitude=math.nan,
+        written_at=written_at,
     )
 
 
 def status_of(
     scaler: Scaler,
-    conditions: Sequence[Condition],
-    record: Record | None,
+    conditions: tuple[WrittenCondition, ...],
+    record: Record,
     events: Sequence[ScaleEvent],
     now: Moment,
 ) -> Status:
-    """The whole status as it shall be; without a record what was decided before stays readable."""
-    previous = scaler.status
-    about = {
-        "observed_generation": scaler.generation,
-        "conditions": written(conditions, previous.conditions, scaler.generation, now.wall),
-    }
-    if record is None:
-        gone = {
-            "magnitude": None,
-            "dominant_dimension": None,
-            "desired_replicas": None,
-            "reason": str(conditions[0].reason),
-        }
-        return previous.model_copy(update={**about, **gone})
+    """The whole status of a scaler that was evaluated."""
     assert scaler.spec is not None
     kept = events[-MOST_SCALE_EVENTS:]
     return Status(
-        **about,
+        observed_generation=scaler.generation,
+        conditions=conditions,
         current_replicas=record.current,
         desired_replicas=record.desired,
-        last_scale_time=rfc3339(_wall(kept[-1], now)) if kept else previous.last_scale_time,
+        last_scale_time=rfc3339(_wall(kept[-1], now)) if kept else None,
         magnitude=_number(record.magnitude, ".2f"),
         dominant_dimension=record.dominant.name if record.dominant else None,
         reason=str(record.rule),
@@ -127,18 +169,24 @@ def status_of(
     )
 
 
-def patch_of(previous: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that turns one status into the other: what changed, and null for what is gone."""
-    patch: dict[str, Any] = {key: None for key in previous if key not in status}
-    for key, value in status.items():
-        old = previous.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            inner = patch_of(old, value)
-            if inner:
-                patch[key] = inner
-        elif value != old:
-            patch[key] = value
-    return patch
+def patch_of(status: Status) -> dict[str, Any]:
+    """The merge patch (RFC 7386) that makes this status of whatever the object's is: all of it, and null for what is absent."""
+    return _null_absent(status.model_dump(mode="json", by_alias=True), status.manifest())
+
+
+def patch_of_problem(scaler: Scaler, conditions: tuple[WrittenCondition, ...]) -> dict[str, Any]:
+    """The merge patch for a scaler that cannot be evaluated: nothing is wanted, and what was decided and done before stays."""
+    said = Status(observed_generation=scaler.generation, conditions=conditions, reason=conditions[0].reason)
+    touched = ("observedGeneration", "conditions", "reason", "magnitude", "dominantDimension", "desiredReplicas")
+    return {key: value for key, value in patch_of(said).items() if key in touched}
+
+
+def _null_absent(every: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    # A list is replaced whole, so a null inside of one would be kept.
+    return {
+        key: _null_absent(value, present[key]) if isinstance(value, dict) else present.get(key)
+        for key, value in every.items()
+    }
 
 
 def events_of(status: Status, now: Moment) -> list[ScaleEvent]:
@@ -155,6 +203,13 @@ def events_of(status: Status, now: Moment) -> list[ScaleEvent]:
 
 def _wall(event: ScaleEvent, now: Moment) -> float:
     return now.wall - (now.monotonic - event.at)
+
+
+def _float(text: str | None) -> float:
+    try:
+        return math.nan if text is None else float(text)
+    except ValueError:
+        return math.nan
 
 
 def _number(value: float, form: str) -> str | None:

@@ -22,6 +22,8 @@ from controller.prometheus.query import Answer, Column, Fault, Query, Scalar
 
 __all__ = ["read_answer"]
 
+#: So many bytes of an answer that is none are shown, for people to recognize it.
+_SHOWN = 60
 _LOOK_AT_URL = "look whether its url leads to the root of Prometheus' API"
 
 
@@ -36,8 +38,7 @@ def read_answer(body: bytes, query: Query, at: float) -> Answer:
         try:
             payload = parse_payload(body)
         except ValueError as error:
-            what = f"gave an answer that is no instant query's ({excerpt(str(error))})"
-            return fault(query.source, Reason.MALFORMED_ANSWER, what, _LOOK_AT_URL)
+            return fault(query.source, Reason.MALFORMED_ANSWER, _unreadable(body, error), _LOOK_AT_URL)
         return _of_payload(payload, query, at)
 
 
@@ -51,6 +52,15 @@ def _without_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+def _unreadable(body: bytes, error: ValueError) -> str:
+    start = body[:_SHOWN].decode(errors="replace").strip()
+    if not start:
+        return "gave an empty answer"
+    if not start.startswith("{"):
+        return f"gave an answer that is no JSON but begins with {excerpt(start)!r}"
+    return f"gave an answer that is no instant query's ({excerpt(str(error))})"
 
 
 def _of_payload(payload: Payload, query: Query, at: float) -> Answer:
@@ -108,8 +118,8 @@ def _column(samples: list[Sample], query: Query) -> Column | Fault:
             return fault(
                 query.source,
                 Reason.MALFORMED_ANSWER,
-                f"gave a series without the label {lacking.args[0]}; the query must keep the labels namespace and pod",
-                "write sum by (namespace, pod) (...) around it, or per: Target for one value",
+                f"gave a series without the label {lacking.args[0]}, and per: Pod needs namespace and pod",
+                "write sum by (namespace, pod) (...) around the query, or per: Target for one value",
             )
         if labels.get("compositescaler_sample") == AGE_LABEL_VALUE:
             aged[key] = sample["value"][1]

@@ -12,7 +12,7 @@ _LONGEST = 300
 
 def fault(source: str, reason: Reason, what: str, remedy: str) -> Fault:
     """The fault with its one sentence."""
-    return Fault(reason, f"Source {source} {what}; {remedy}")
+    return Fault(reason, f"source {source} {what}; {remedy}")
 
 
 def excerpt(text: str) -> str:

@@ -42,6 +42,7 @@ class Source:
         self._transport = Transport(
             name,
             configuration.url,
+            timeout=self._timeout,
             max_bytes=configuration.most_bytes,
             bearer_token_file=configuration.bearer_token_file,
             ca_file=configuration.ca_file,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from prometheus_api_client import PrometheusConnect
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, IncompleteRead, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from controller.api import Reason
@@ -45,7 +45,7 @@ class FaultyAnswerError(Exception):
 class Transport:
     """A session with one Prometheus; safe to use from several threads.
 
-    `max_bytes` counts the unpacked bytes of one answer.
+    `max_bytes` counts the unpacked bytes of one answer; `timeout` is what the administrator allows, in seconds, for the words of a fault.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class Transport:
         name: str,
         url: str,
         *,
+        timeout: float,
         max_bytes: int,
         bearer_token_file: Path | None = None,
         ca_file: Path | None = None,
     ) -> None:
         self._name = name
+        self._timeout = timeout
         self._session = requests.Session()
         # Neither proxies nor credentials come from the environment: an administrator wrote down where to connect, and
         # how.
@@ -71,7 +73,7 @@ class Transport:
             session=self._session,
             auth=None if bearer_token_file is None else cast("Any", _BearerToken(name, bearer_token_file)),
         )
-        adapter = _Adapter(name, max_bytes)
+        adapter = _Adapter(name, timeout, max_bytes)
         for prefix in list(self._session.adapters):
             self._session.mount(prefix, adapter)
 
@@ -87,7 +89,7 @@ class Transport:
         try:
             return cast("bytes", self._client.custom_query(text, parameters, timeout=limits))
         except requests.Timeout:
-            raise self._faulty(Reason.SOURCE_TIMEOUT, f"did not answer within {seconds:.3g} s", _LATE) from None
+            raise self._faulty(Reason.SOURCE_TIMEOUT, f"did not answer within {self._timeout:g} s", _LATE) from None
         except requests.exceptions.SSLError as error:
             what = f"has no certificate that can be trusted ({_cause(error)})"
             raise self._faulty(Reason.SOURCE_UNREACHABLE, what, "look at its url and caFile") from None
@@ -107,6 +109,7 @@ class Transport:
 
 
 _MOUNT_IT = "mount a token there, or correct the path"
+_LOOK_AT_PROXIES = "look at the server and at the proxies before it"
 _ONE_WORD = re.compile(r"[!-~]+")
 _LATE = "look at its load, record the query's rates, or raise timeout in the source's configuration"
 
@@ -119,7 +122,10 @@ def _cause(error: BaseException) -> str:
     """The innermost cause in one line: the outer ones only repeat addresses of objects."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
-    return excerpt(str(error)) or type(error).__name__
+    if isinstance(error, IncompleteRead):
+        return f"it broke off after {error.partial} bytes, {error.expected} more were promised"
+    words = error.strerror if isinstance(error, OSError) else None
+    return excerpt(words or str(error)) or type(error).__name__
 
 
 class _BearerToken(requests.auth.AuthBase):
@@ -154,10 +160,11 @@ class _Answer(requests.Response):
 class _Adapter(HTTPAdapter):
     """Reads the body within its limits and turns whatever is no answer into a `FaultyAnswerError`."""
 
-    def __init__(self, name: str, max_bytes: int) -> None:
+    def __init__(self, name: str, timeout: float, max_bytes: int) -> None:
         # 0 and not Retry(0): only then a read time-out stays a time-out and does not become a ConnectionError.
         super().__init__(max_retries=0, pool_maxsize=16)
         self._name = name
+        self._timeout = timeout
         self._max_bytes = max_bytes
 
     def send(  # type: ignore[override]  # the client passes a pair
@@ -189,13 +196,11 @@ class _Adapter(HTTPAdapter):
             remedy = "write a query with fewer series, or raise maxBytes in the source's configuration"
             raise self._faulty(Reason.ANSWER_TOO_LARGE, what, remedy) from None
         except (BodyLateError, ReadTimeoutError):
-            what = "did not send its whole answer in time"
+            what = f"did not send its whole answer within {self._timeout:g} s"
             raise self._faulty(Reason.SOURCE_TIMEOUT, what, _LATE) from None
         except (BodyError, HTTPError, OSError) as error:
             what = f"gave an answer that cannot be read ({_cause(error)})"
-            raise self._faulty(
-                Reason.MALFORMED_ANSWER, what, "look at the server and at the proxies before it"
-            ) from None
+            raise self._faulty(Reason.MALFORMED_ANSWER, what, _LOOK_AT_PROXIES) from None
 
     def _refused(self, response: requests.Response, deadline: float) -> FaultyAnswerError:
         status = response.status_code
@@ -219,7 +224,7 @@ class _Adapter(HTTPAdapter):
             return self._faulty(Reason.SOURCE_TIMEOUT, answered, _LATE)
         if status == HTTPStatus.NOT_FOUND:
             return self._faulty(Reason.SOURCE_ERROR, answered, "write a url to which /api/v1/query can be appended")
-        return self._faulty(Reason.SOURCE_ERROR, answered, "look at the server and at the proxies before it")
+        return self._faulty(Reason.SOURCE_ERROR, answered, _LOOK_AT_PROXIES)
 
     def _said(self, response: requests.Response, deadline: float) -> Refusal | None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -56,7 +57,7 @@ class Cable:
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._cut = False
 
     def cut(self) -> None:
@@ -71,6 +72,10 @@ class Cable:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         if self._cut:
             writer.transport.abort()
             return
@@ -79,6 +84,11 @@ class Cable:
         with suppress(OSError):
             await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
         self._writers -= {writer, there_writer}
+
+    async def end(self) -> None:
+        """Cut, and wait until nothing is left."""
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -106,8 +116,8 @@ async def cable(kubeconfig: Path, folder: Path) -> AsyncIterator[tuple[Cable, Pa
     try:
         yield through, path
     finally:
-        through.cut()
         server.close()
+        await through.end()
         await server.wait_closed()
 
 

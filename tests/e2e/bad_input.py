@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from controller.api import Reason
 from controller.embedded import EmbeddedMetricsSource
-from tests.e2e.workbench import MAX_AGE, SCALERS, WINDOW, Json, Workbench
+from tests.e2e.workbench import DEPLOYMENTS, MAX_AGE, SCALERS, WINDOW, Json, Workbench
 
 Step = Callable[[Workbench, str], object]
 Order = Callable[[EmbeddedMetricsSource, str], None]
@@ -117,7 +117,7 @@ def patching(**spec: object) -> Step:
     """The user corrects the spec of the case's scalers."""
 
     def patch(bench: Workbench, name: str) -> None:
-        for target in bench.scalers_of(name):
+        for target in bench.names(SCALERS, name):
             bench.api.merge(f"{SCALERS.format(f'namespaces/{name}/')}/{target}", {"spec": spec})
 
     return patch
@@ -139,7 +139,7 @@ def memory(
     def expose(bench: Workbench, name: str) -> None:
         stamp = f" {int((time.time() - seconds_ago) * 1000)}" if seconds_ago else ""
         lines = []
-        for app in bench.scalers_of(name):
+        for app in bench.names(DEPLOYMENTS, name):
             pods = [pod["metadata"]["name"] for pod in bench.pods(name) if pod["metadata"]["labels"]["app"] == app]
             labels = (f'namespace="{name}",pod="{pod}",container="app"' for pod in pods[: len(pods) - silent])
             lines += [f"{metric}{{{each}}} {value}{stamp}" for each in labels]
@@ -260,8 +260,13 @@ FAMILIES = (
 SOURCES = (
     of_source("too-large", Reason.ANSWER_TOO_LARGE, ("1048576 bytes", "maxBytes"), answering(TEN_MEGABYTES)),
     of_source("unavailable", Reason.SOURCE_ERROR, ("503",), lambda source, only: source.faults.unavailable(None, only)),
-    of_source("cut-off", Reason.MALFORMED_ANSWER, ("read",), lambda source, only: source.faults.truncate(None, only)),
-    of_source("html", Reason.MALFORMED_ANSWER, ("no instant query's", "url"), answering(HTML)),
+    of_source(
+        "cut-off",
+        Reason.MALFORMED_ANSWER,
+        ("broke off after", "proxies"),
+        lambda source, only: source.faults.truncate(None, only),
+    ),
+    of_source("html", Reason.MALFORMED_ANSWER, ("502 Bad Gateway", "url"), answering(HTML)),
     of_source(
         "warning",
         Reason.PARTIAL_ANSWER,
@@ -327,7 +332,7 @@ SPECS = (
     of_spec(
         "unknown-word",
         Reason.INVALID_SPEC,
-        ("$unknown", "spec.dimensions[0].query"),
+        ("$unknown", "dimension work"),
         {"dimensions": [work("", 'work{case="$unknown"}')]},
         dimensions=[work("unknown-word")],
     ),

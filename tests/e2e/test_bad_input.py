@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.e2e.cluster import until
 from tests.e2e.workbench import (
     DEPLOYMENTS,
     INTERVAL,
+    MAX_AGE,
     SCALERS,
     WINDOW,
     Json,
@@ -93,7 +95,7 @@ def _run(bench: Workbench) -> Story:
 
 
 def _apply(bench: Workbench, cases: tuple[Case, ...]) -> None:
-    """Namespaces and Deployments, then bad data, then the scalers: nobody ever sees good data."""
+    """Namespaces and Deployments, then bad data, then the scalers: the operator never sees it good, nor young pods."""
     for case in cases:
         bench.api.create("/api/v1/namespaces", {"metadata": {"name": case.name}})
         for name in ("checkout", "beside") if case in BESIDE else ("checkout",):
@@ -102,7 +104,7 @@ def _apply(bench: Workbench, cases: tuple[Case, ...]) -> None:
     bench.wait_for_pods(len(cases))
     for case in cases:
         case.spoil(bench, case.name)
-    time.sleep(1)
+    time.sleep(MAX_AGE + 1)
     for case in cases:
         path = SCALERS.format(f"namespaces/{case.name}/")
         bench.api.create(path, case.scaler(bench))
@@ -128,10 +130,8 @@ def _wait_for(bench: Workbench, cases: tuple[Case, ...]) -> None:
             condition_of(scalers[case.name, "checkout"], case.condition).get("reason") == case.reason for case in cases
         )
 
-    try:
+    with suppress(AssertionError):
         until(all_told, 20, "every case is told")
-    except AssertionError:
-        return
 
 
 def _look(bench: Workbench, story: Story, cases: tuple[Case, ...]) -> None:
@@ -155,10 +155,9 @@ def _mend(bench: Workbench, story: Story) -> None:
                 story.first_fall.setdefault(key, time.monotonic())
         return all(each["spec"]["replicas"] == RIGHT for each in story.mended_targets.values())
 
-    try:
+    # One that does not is left to its own test.
+    with suppress(AssertionError):
         until(all_right, 30, "every target has come down")
-    except AssertionError:
-        pass
     time.sleep(2 * INTERVAL)
     story.mended_scalers = bench.by_case(SCALERS)
 
@@ -188,7 +187,7 @@ def test_an_event_says_the_same(story: Story, case: Case) -> None:
     told = [
         (each["type"], each["message"])
         for each in story.events
-        if each["involvedObject"]["namespace"] == case.name
+        if each["metadata"]["namespace"] == case.name
         and each["involvedObject"]["name"] == "checkout"
         and each["reason"] == case.reason
     ]
@@ -233,14 +232,14 @@ def test_scaling_down_waits_for_a_clean_window(story: Story, case: Case) -> None
     falls = {key: at - story.mended_at for key, at in story.first_fall.items() if key[0] == case.name}
     assert falls
     if case.name != "old-field":
-        # The last bad answer may be one cycle older than the end of the fault.
-        assert min(falls.values()) >= WINDOW - INTERVAL, falls
+        # The last bad answer may be as much older than the end of the fault as a slow cycle takes.
+        assert min(falls.values()) >= WINDOW - 2 * INTERVAL, falls
 
 
 def test_a_good_scaler_is_served_all_the_while(story: Story) -> None:
     key = (STEADY, "checkout")
     assert story.condition(key, "ScalingActive")["reason"] == Reason.VALID_METRIC_FOUND
-    assert story.targets[key]["spec"]["replicas"] == 8
+    assert story.targets[key]["spec"]["replicas"] == 10
     assert story.mended_targets[key]["spec"]["replicas"] == RIGHT
 
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the engine: from tame scalers, whose arithmetic is checked, to wild ones, which must only not break a promise."""
+"""Strategies for the engine: tame scalers, whose arithmetic is checked, and wild ones, which must only not break a promise."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def behaviors(draw: st.DrawFn, windows: st.SearchStrategy[int] | None = None) ->
 @st.composite
 def tame(
     draw: st.DrawFn,
+    /,
     *,
     most_dimensions: int = 4,
     most_pods: int = 6,
@@ -69,13 +70,11 @@ def tame(
         of_spec = [{name: value for name, value in each.items() if name != "cap"} for each in of_spec]
     magnitude = {"norm": draw(NORMS), "aggregation": draw(AGGREGATIONS)}
     targets = [float(str(each["target"])) for each in of_spec]
-    pods = draw(
-        st.lists(
-            st.tuples(*(st.floats(0.0, 3.0).map(lambda share, target=target: share * target) for target in targets)),
-            min_size=1,
-            max_size=most_pods,
-        )
-    )
+    shares = st.tuples(*(st.floats(0.0, 3.0) for _ in targets))
+    pods = [
+        tuple(share * target for share, target in zip(pod, targets, strict=True))
+        for pod in draw(st.lists(shares, min_size=1, max_size=most_pods))
+    ]
     return Case(spec(*of_spec, magnitude=magnitude, **fields), [Pod(seen) for seen in pods])
 
 

@@ -17,11 +17,13 @@ from tests.property.engine_cases import tame
 
 #: Doubles that went through a few operations agree to this much.
 CLOSE = 1e-9
+#: Below, doubles lose their digits one by one.
+TINY = 1e-290
 STRICT = {"scaleUp": rules(tolerance="0"), "scaleDown": rules(tolerance="0")}
 
 
 def same(one: Decisions, other: Decisions) -> None:
-    np.testing.assert_allclose(one.magnitude.total, other.magnitude.total, rtol=CLOSE, equal_nan=True)
+    np.testing.assert_allclose(one.magnitude.total, other.magnitude.total, rtol=CLOSE, atol=TINY, equal_nan=True)
     np.testing.assert_array_equal(one.proposed, other.proposed)
     np.testing.assert_array_equal(one.desired, other.desired)
     np.testing.assert_array_equal(one.rule, other.rule)
@@ -43,7 +45,10 @@ def test_the_shares_add_up_to_the_whole_unless_there_is_no_load(case: Case) -> N
     seen = record(case)
     assert all(0 <= each.share <= 1 + CLOSE for each in seen.dimensions)
     total = sum(each.share for each in seen.dimensions)
-    assert total == (pytest.approx(1.0, rel=CLOSE) if seen.magnitude > 0 else 0.0)
+    if seen.magnitude == 0:
+        assert total == 0
+    elif seen.magnitude > TINY:
+        assert total == pytest.approx(1.0, rel=CLOSE)
 
 
 @given(tame(), st.lists(st.floats(1e-9, 1e9), min_size=4, max_size=4))
@@ -70,7 +75,7 @@ def test_a_larger_value_never_means_a_smaller_magnitude_or_fewer_replicas(
     raised[pod, at] += by * scalers.target[0, at]
     before = evaluate(scalers, samples, history, NOW)
     after = evaluate(scalers, dataclasses.replace(samples, values=raised), history, NOW)
-    assert after.magnitude.total[0] >= before.magnitude.total[0] * (1 - CLOSE)
+    assert after.magnitude.total[0] >= before.magnitude.total[0] * (1 - CLOSE) - TINY
     assert after.proposed[0] >= before.proposed[0]
     assert after.desired[0] >= before.desired[0]
 
@@ -94,10 +99,9 @@ def test_one_dimension_of_weight_one_and_floor_zero_is_hpas_usage_ratio(
     assert seen.dimensions[0].share == (1.0 if sum(usages) else 0.0)
 
 
-@given(tame(), st.randoms(use_true_random=False))
-def test_the_order_of_the_pods_changes_nothing(case: Case, chance: st.DataObject) -> None:
-    shuffled = list(case.pods)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+@given(tame(), st.data())
+def test_the_order_of_the_pods_changes_nothing(case: Case, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(case.pods))
     same(decide(case), decide(dataclasses.replace(case, pods=shuffled)))
 
 
@@ -115,7 +119,8 @@ def test_the_order_of_the_dimensions_changes_nothing(case: Case, data: st.DataOb
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=16),
+    # Smaller numbers vanish in the textbook's powers, though not in ours.
+    st.lists(st.tuples(st.one_of(st.just(0.0), st.floats(1e-30, 1e6)), st.floats(1e-3, 1e3)), min_size=1, max_size=16),
     st.sampled_from([1.0, 1.5, 2.0, 7.0, math.inf]),
 )
 def test_the_norm_is_the_textbooks(entries: list[tuple[float, float]], p: float) -> None:
@@ -125,8 +130,8 @@ def test_the_norm_is_the_textbooks(entries: list[tuple[float, float]], p: float)
         assert length[0] == max(value for value, _ in entries)
         return
     terms = [w * value**p for value, w in entries]
-    assert length[0] == pytest.approx(math.fsum(terms) ** (1 / p), rel=1e-12)
-    if math.fsum(terms) > 0:
+    assert length[0] == pytest.approx(math.fsum(terms) ** (1 / p), rel=1e-12, abs=TINY)
+    if math.fsum(terms) > TINY:
         assert shares[0] == pytest.approx([term / math.fsum(terms) for term in terms], rel=1e-9, abs=1e-300)
 
 
@@ -134,13 +139,13 @@ def test_the_norm_is_the_textbooks(entries: list[tuple[float, float]], p: float)
 def test_a_norm_of_any_power_lies_between_the_largest_and_the_sum(values: list[float], p: float) -> None:
     y = np.array([values])
     length = norm(y, np.ones_like(y), np.array([p]))[0][0]
-    assert max(values) * (1 - CLOSE) <= length <= math.fsum(values) * (1 + CLOSE)
+    assert max(values) * (1 - CLOSE) - TINY <= length <= math.fsum(values) * (1 + CLOSE)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
 def test_p95_is_numpys_percentile(values: list[float]) -> None:
     case = Case(spec(magnitude={"aggregation": "P95"}), [Pod.of(value) for value in values])
-    assert record(case).magnitude == pytest.approx(float(np.percentile(values, 95)), rel=1e-12)
+    assert record(case).magnitude == pytest.approx(float(np.percentile(values, 95)), rel=1e-12, abs=TINY)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
@@ -148,7 +153,7 @@ def test_max_is_the_largest_and_mean_lies_between_the_extremes(values: list[floa
     pods = [Pod.of(value) for value in values]
     assert record(Case(spec(magnitude={"aggregation": "Max"}), pods)).magnitude == max(values)
     mean = record(Case(spec(), pods)).magnitude
-    assert min(values) * (1 - CLOSE) <= mean <= max(values) * (1 + CLOSE)
+    assert min(values) * (1 - CLOSE) - TINY <= mean <= max(values) * (1 + CLOSE)
 
 
 @given(st.integers(1, 200), st.integers(0, 60))

@@ -66,7 +66,8 @@ def answer(body: Any, status: int = 200, **headers: str) -> web.Response:
 
 def refusal(code: int, message: str, **details: Any) -> dict[str, Any]:
     """The Status object of a refused request."""
-    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+    about = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+    status = {**about, "status": "Failure", "message": message, "code": code}
     return {**status, "details": details} if details else status
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from controller.api import Reason
@@ -12,7 +14,7 @@ def behavior(up: dict[str, object] | None = None, down: dict[str, object] | None
     return {"scaleUp": {"tolerance": "0"} | (up or rules()), "scaleDown": {"tolerance": "0"} | (down or rules())}
 
 
-def hpa_defaults(wanted: int, current: int, **fields: object) -> Case:
+def hpa_defaults(wanted: int, current: int, **fields: Any) -> Case:
     return wanting(wanted, current, behavior={}, cooldown={}, **fields)
 
 

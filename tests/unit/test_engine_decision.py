@@ -65,14 +65,16 @@ def test_a_missing_request_forbids_scaling_down_and_says_what_to_do() -> None:
     assert "a container of a pod has no cpu request" in record(case).sentence
 
 
-@pytest.mark.parametrize("pods", [(), (Pod.of(0.0, ready=False),) * 3])
-def test_without_ready_pods_nothing_moves(pods: tuple[Pod, ...]) -> None:
-    assert rule(Case(spec(), pods, current=3)) == (3, Reason.NO_READY_PODS)
+@pytest.mark.parametrize(
+    ("pods", "why"), [((), Reason.NO_PODS), ((Pod.of(0.0, ready=False),) * 3, Reason.NO_READY_PODS)]
+)
+def test_without_ready_pods_nothing_moves(pods: tuple[Pod, ...], why: Reason) -> None:
+    assert rule(Case(spec(), pods, current=3)) == (3, why)
 
 
 def test_without_ready_pods_a_value_of_the_target_does_not_move_anything_either() -> None:
     case = Case(spec(dimension("queue", per="Target")), current=3, target={"queue": 100.0})
-    assert rule(case) == (3, Reason.NO_READY_PODS)
+    assert rule(case) == (3, Reason.NO_PODS)
 
 
 def test_a_dimension_that_may_not_scale_down_asks_for_more_all_the_same() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ def y(value: float, target: float = 1.0, floor: float = 0.0, cap: float = math.i
     return float(normalize(*(np.array(each) for each in (value, target, floor, cap))))
 
 
-def magnitude(*values: float, **fields: object) -> float:
+def magnitude(*values: float, **fields: Any) -> float:
     dimensions = [dimension(f"d{at}") for at in range(len(values))]
     return record(Case(spec(*dimensions, **fields), even(1, *values))).magnitude
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,8 @@ from controller.api import Reason
 from controller.engine.proportional import ceil
 from tests.engine_support import Case, Pod, dimension, even, record, rule, rules, spec
 
-LAX = {"quality": {"minCoverage": "1%"}}
-STRICT = {"behavior": {"scaleUp": rules(tolerance="0"), "scaleDown": rules(tolerance="0")}}
+LAX: dict[str, Any] = {"quality": {"minCoverage": "1%"}}
+STRICT: dict[str, Any] = {"behavior": {"scaleUp": rules(tolerance="0"), "scaleDown": rules(tolerance="0")}}
 
 
 def silent(count: int) -> tuple[Pod, ...]:
@@ -121,7 +123,7 @@ def test_silent_pods_change_nothing_at_the_target() -> None:
 
 
 def test_the_base_is_the_replicas_of_the_spec_not_the_pods_that_are_there() -> None:
-    seen = record(Case(spec(), even(4, 1.05), current=7))
+    seen = record(Case(spec(), even(4, 0.95), current=7))
     assert (seen.current, seen.desired, seen.rule) == (7, 7, Reason.WITHIN_TOLERANCE)
 
 
@@ -141,3 +143,32 @@ def test_an_absurd_magnitude_proposes_no_more_than_replicas_can_count() -> None:
     seen = record(Case(spec(dimension(target="1e-99"), magnitude={"target": "1e-99"}), even(3, 1e308)))
     assert 2**31 - 10 < seen.proposed < 2**31
     assert seen.desired == 1000
+
+
+def young(count: int, seen: float | None) -> tuple[Pod, ...]:
+    return (Pod.of(seen, young=True),) * count
+
+
+def test_going_up_young_pods_count_as_much_as_is_seen_of_them() -> None:
+    # 4 at 2.0 and 2 at 0.5 carry the load of 9.
+    assert rule(Case(spec(), (*even(4, 2.0), *young(2, 0.5)))) == (9, Reason.AS_PROPOSED)
+    assert rule(Case(spec(), (*even(4, 2.0), *young(2, None)))) == (8, Reason.AS_PROPOSED)
+
+
+def test_going_down_young_pods_count_as_full_whatever_is_seen_of_them() -> None:
+    # 4 at 0.5 and 2 that are taken for 1.0.
+    assert rule(Case(spec(), (*even(4, 0.5), *young(2, 0.1)))) == (4, Reason.AS_PROPOSED)
+    assert rule(Case(spec(), (*even(4, 0.5), *young(2, None)))) == (4, Reason.AS_PROPOSED)
+
+
+def test_a_young_pod_above_its_target_counts_as_that() -> None:
+    # 4 at 0.25 and one at 3.0 are 0.8 a pod; the young one's 3.0 is not lowered to 1.0.
+    assert rule(Case(spec(), (*even(4, 0.25), *young(1, 3.0)))) == (4, Reason.AS_PROPOSED)
+
+
+def test_overload_never_asks_for_fewer_replicas_while_pods_are_still_to_come() -> None:
+    assert record(Case(spec(), even(5, 1.2), current=10)).proposed == 10
+
+
+def test_surge_pods_of_a_rollout_never_turn_a_low_load_into_a_scale_up() -> None:
+    assert record(Case(spec(), even(6, 0.84), current=5)).proposed == 5

@@ -68,7 +68,9 @@ def test_coverage_at_the_minimum_suffices() -> None:
 def test_coverage_below_the_minimum_is_too_few_samples() -> None:
     seen = only(Case(spec(quality={"minCoverage": "80%"}), (*even(7, 0.5), *even(3, None))))
     assert seen.reason is Reason.TOO_FEW_SAMPLES
-    assert seen.message == "samples of only 7 of 10 Ready pods"
+    assert seen.message == (
+        "samples of only 7 of 10 Ready pods, 80 % are needed (quality.minCoverage); look whether the others are scraped"
+    )
 
 
 @pytest.mark.parametrize("count", range(1, 101))
@@ -132,3 +134,19 @@ def test_columns_that_a_scaler_does_not_use_are_neither_valid_nor_missing() -> N
     decisions = decide(Case(spec(), even(2, 0.5)), Case(spec(dimension("a"), dimension("b")), even(2, 0.5, 0.5)))
     assert decisions.quality.valid.tolist() == [[True, False], [True, True]]
     assert decisions.quality.reasons[0, 1] == -1
+
+
+def test_a_young_pod_is_not_missed_while_it_has_no_sample() -> None:
+    pods = (*even(2, 0.5), *(Pod.of(None, young=True),) * 8)
+    seen = only(Case(spec(), pods))
+    assert seen.valid
+    assert seen.covered == 2
+
+
+def test_a_bad_sample_of_a_young_pod_counts_against_its_dimension() -> None:
+    pods = (*even(2, 0.5), *(Pod.of(math.nan, young=True),) * 8)
+    assert only(Case(spec(), pods)).reason is Reason.NOT_A_NUMBER
+
+
+def test_young_pods_alone_without_a_sample_are_no_data() -> None:
+    assert only(Case(spec(), (Pod.of(None, young=True),) * 3)).reason is Reason.NO_DATA

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from controller.api import Dimension, Reason
-from controller.engine import NONE, Stage, code, reason, record_of, sentences
+from controller.api import Reason
+from controller.engine import NONE, Stage, code, reason, record_of
 from tests.engine_support import Case, Pod, decide, dimension, even, record, rules, spec, wanting
 
 THREE = (dimension("latency"), dimension("cpu"), dimension("memory"))
@@ -84,16 +84,31 @@ def test_one_replica_is_not_told_of_as_replicas() -> None:
     assert "asks for 1 replica;" in sentence(Case(spec(), even(4, 0.2)))
 
 
+GUARD = "if it is 0/0, guard the division in the query"
+SCRAPED = "look whether they are scraped, with the labels namespace and pod"
 UP = {"scaleUp": rules(window=60), "scaleDown": rules(window=300)}
 SLOW = {"scaleUp": rules(("Pods", 2, 60)), "scaleDown": rules(("Pods", 2, 60))}
 HELD = [
     (Case(spec(), even(4, 1.05)), "staying at 4: within the tolerance of 0.1 below and 0.1 above the target"),
     (
         Case(spec(dimension("a"), dimension("b")), even(4, 0.1, math.nan)),
-        "staying at 4: nothing scales down while a dimension is missing (b: the value of most pods is NaN)",
+        f"staying at 4: nothing scales down while a dimension is missing (b: the value of 4 of 4 Ready pods is NaN; {GUARD})",
     ),
-    (Case(spec(), even(4, None)), "staying at 4: no dimension can be believed (cpu: no sample of any of 4 Ready pods)"),
-    (Case(spec(), current=4), "staying at 4: no pod of the target is Ready, so nothing can be measured"),
+    (
+        Case(spec(), even(4, None)),
+        f"staying at 4: no dimension can be believed (cpu: no sample of any of 4 Ready pods; {SCRAPED})",
+    ),
+    (Case(spec(), current=4), "staying at 4: no pod matches the selector of the target, so nothing can be measured"),
+    (
+        Case(spec(), (Pod.of(None, ready=False),) * 4),
+        "staying at 4: none of the 4 pods of the target is Ready, so nothing can be measured; "
+        "look at the events of the pods",
+    ),
+    (
+        Case(spec(), (Pod.of(None, ready=False),)),
+        "staying at 1: the only pod of the target is not Ready, so nothing can be measured; "
+        "look at the events of the pods",
+    ),
     (
         Case(spec(dimension(scaleDown=False)), even(4, 0.1)),
         "staying at 4: no valid dimension may ask for fewer replicas (scaleDown: false)",
@@ -129,16 +144,40 @@ def test_every_rule_has_its_sentence_with_its_numbers(case: Case, ending: str) -
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        (Case(spec(), even(1, None)), "no sample of any of 1 Ready pod"),
-        (Case(spec(), (*even(1, 0.5), *even(2, None))), "samples of only 1 of 3 Ready pods"),
-        (Case(spec(), even(3, math.inf)), "the value of most pods is infinite"),
-        (Case(spec(), even(3, -1.0)), "the value of most pods is negative"),
-        (Case(spec(), even(3, (1.0, 91.0))), "the value of most pods is older than 90 s (quality.maxAge)"),
+        (Case(spec(), even(1, None)), f"no sample of any of 1 Ready pod; {SCRAPED}"),
+        (
+            Case(spec(), (*even(1, 0.5), *even(2, None))),
+            "samples of only 1 of 3 Ready pods, 80 % are needed (quality.minCoverage); look whether the others are scraped",
+        ),
+        (
+            Case(spec(), even(3, math.inf)),
+            "the value of 3 of 3 Ready pods is +Inf; if it is x/0, guard the division in the query",
+        ),
+        (
+            Case(spec(), even(3, -math.inf)),
+            "the value of 3 of 3 Ready pods is -Inf; if it is x/0, guard the division in the query",
+        ),
+        (
+            Case(spec(), (*even(2, -1.0), *even(1, -2.0))),
+            "the value of 3 of 3 Ready pods is negative (-2); a load must be 0 or more",
+        ),
+        (
+            Case(spec(), (*even(2, (1.0, 91.0)), *even(1, (1.0, 120.0)))),
+            "the newest sample of 3 of 3 Ready pods is 120 s old, older than 90 s (quality.maxAge); "
+            "look whether they are still scraped",
+        ),
         (Case(spec(dimension(per="Target")), even(3)), "no sample"),
-        (Case(spec(dimension(per="Target")), even(3), target={"cpu": math.nan}), "its value is NaN"),
+        (
+            Case(spec(dimension(per="Target")), even(3), target={"cpu": math.nan}),
+            f"its value is NaN; {GUARD}",
+        ),
+        (
+            Case(spec(dimension(per="Target")), even(3), target={"cpu": -3.0}),
+            "its value is negative (-3); a load must be 0 or more",
+        ),
         (
             Case(spec(dimension(per="Target")), even(3), target={"cpu": (1.0, 91.0)}),
-            "its value is older than 90 s (quality.maxAge)",
+            "its newest sample is 91 s old, older than 90 s (quality.maxAge); look whether it is still scraped",
         ),
         (Case(spec(), current=3), "no pod of the target is Ready"),
     ],
@@ -147,10 +186,13 @@ def test_every_defect_has_its_sentence(case: Case, message: str) -> None:
     assert record(case).dimensions[0].message == message
 
 
-def test_a_few_bad_samples_are_not_said_to_be_most() -> None:
+def test_a_few_bad_samples_are_told_with_how_many_are_needed() -> None:
     (seen,) = record(Case(spec(), (*even(7, 0.5), *even(3, math.nan)))).dimensions
     assert seen.reason is Reason.NOT_A_NUMBER
-    assert seen.message == "samples of only 7 of 10 Ready pods are good, the value of most others is NaN"
+    assert seen.message == (
+        "the value of 3 of 10 Ready pods is NaN, good ones of 80 % are needed (quality.minCoverage); "
+        "if it is 0/0, guard the division in the query"
+    )
 
 
 def test_what_the_source_said_is_passed_on() -> None:
@@ -164,8 +206,15 @@ def test_what_the_source_said_is_passed_on() -> None:
 
 
 def test_a_fault_that_nobody_explained_is_named() -> None:
-    query = Dimension.model_validate(dimension())
-    assert sentences.of_defect(Reason.SOURCE_TIMEOUT, query, None, 3, 90.0) == "SourceTimeout"
+    (seen,) = record(Case(spec(), even(3, 1.0), faults={"cpu": Reason.SOURCE_TIMEOUT})).dimensions
+    assert seen.message == "SourceTimeout"
+
+
+def test_young_pods_are_told_of_where_they_hold_the_number() -> None:
+    pods = (*(Pod.of(0.2),) * 2, *(Pod.of(0.2, young=True),) * 3)
+    assert "over 5 Ready pods (of which 3 so young that they count as full) asks for" in sentence(Case(spec(), pods))
+    high = (*(Pod.of(2.0),) * 2, *(Pod.of(2.0, young=True),) * 3)
+    assert "over 5 Ready pods asks for" in sentence(Case(spec(), high))
 
 
 def test_the_record_is_of_its_own_row() -> None:

@@ -213,7 +213,7 @@ async def test_a_list_whose_continue_token_expired_starts_again(running: Run) ->
         assert [query.get("continue") for query in server.lists] == [None, "2", None, "2"]
 
 
-async def test_an_error_in_the_watch_does_not_end_the_reflector(running: Run) -> None:
+async def test_an_error_in_the_watch_does_not_end_the_reflector(running: Run, caplog: pytest.LogCaptureFixture) -> None:
     server = Server("a")
     server.watches = [
         sending(line("ERROR", refusal(500, "etcdserver: leader changed"))),
@@ -224,6 +224,28 @@ async def test_an_error_in_the_watch_does_not_end_the_reflector(running: Run) ->
     ]
     async with running(server) as (_, sink):
         await sink.until("a", "b")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("pods: the answer cannot be read: ")
+
+
+async def test_watches_that_bring_something_before_they_break_do_not_make_it_wait_longer_and_longer(
+    running: Run,
+) -> None:
+    server = Server("a")
+    server.watches = [sending(line("ADDED", pod("a", str(10 + at))), then="break") for at in range(24)]
+    async with running(server, backoff=(0.001, 60.0)):
+        await eventually(lambda: len(server.opened) > 24)
+
+
+async def test_an_error_in_the_watch_is_told_in_the_words_of_the_server(
+    running: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server("a")
+    lost = line("ERROR", refusal(500, "etcdserver: no leader"))
+    server.watches = [sending(lost), sending(lost), sending(line("ADDED", pod("b", "11")))]
+    async with running(server) as (_, sink):
+        await sink.until("a", "b")
+    assert caplog.messages[0] == "pods: etcdserver: no leader; trying again until it works"
 
 
 async def test_a_version_that_the_server_never_reaches_leads_to_a_new_list(running: Run) -> None:

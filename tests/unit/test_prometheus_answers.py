@@ -24,7 +24,7 @@ def answer(per: Per, result: object, kind: str = "vector", **more: object) -> An
 
 def reason(found: Answer) -> Reason:
     assert isinstance(found, Fault)
-    assert found.message.startswith("Source main ")
+    assert found.message.startswith("source main ")
     assert "; " in found.message
     return found.reason
 
@@ -76,7 +76,7 @@ def test_a_series_without_the_pods_labels_is_malformed(label: str) -> None:
     assert reason(found) is Reason.MALFORMED_ANSWER
     assert isinstance(found, Fault)
     assert label in found.message
-    assert "must keep the labels namespace and pod" in found.message
+    assert "per: Pod needs namespace and pod" in found.message
 
 
 def test_two_series_of_one_pod_are_not_one_series() -> None:

@@ -121,7 +121,7 @@ async def fault_of(server: Server, behaviour: Behaviour, per: Per = Per.POD, **s
     server.behaviour = behaviour
     found = await ask(source_at(server.url, **settings), query(per=per))
     assert isinstance(found, Fault)
-    assert found.message.startswith("Source main ")
+    assert found.message.startswith("source main ")
     assert "; " in found.message
     return found
 
@@ -291,6 +291,7 @@ async def test_a_server_that_hangs_is_a_time_out_in_time(server: Server) -> None
     started = time.monotonic()
     found = await fault_of(server, hangs, timeout="300ms")
     assert found.reason is Reason.SOURCE_TIMEOUT
+    assert "did not answer within 0.3 s" in found.message
     assert time.monotonic() - started < 2.5
 
 
@@ -395,7 +396,7 @@ async def test_a_port_where_nobody_listens_is_unreachable() -> None:
     found = await ask(source_at("http://127.0.0.1:1"))
     assert isinstance(found, Fault)
     assert found.reason is Reason.SOURCE_UNREACHABLE
-    assert "Connection refused" in found.message
+    assert "cannot be reached (Connection refused)" in found.message
 
 
 async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
@@ -448,7 +449,17 @@ async def test_an_answer_that_is_cut_off_is_malformed(server: Server) -> None:
         handler.wfile.write(GOOD[:-20])
         handler.close_connection = True
 
-    assert (await fault_of(server, behave)).reason is Reason.MALFORMED_ANSWER
+    found = await fault_of(server, behave)
+    assert found.reason is Reason.MALFORMED_ANSWER
+    assert f"it broke off after {len(GOOD) - 20} bytes, 20 more were promised" in found.message
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b"<html>Sign in</html>", "is no JSON but begins with '<html>Sign in</html>'"), (b" ", "gave an empty answer")],
+)
+async def test_what_is_no_json_is_shown(server: Server, body: bytes, words: str) -> None:
+    assert words in (await fault_of(server, says(200, body))).message
 
 
 @pytest.mark.parametrize(

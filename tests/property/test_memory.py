@@ -1,0 +1,127 @@
+"""The ring of recommendations against a plain list.
+
+Whatever is met, recommended and forgotten, at whatever times and with whatever windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.api import ScaleTargetRef
+from controller.operator.memory import Memory, Subject
+from controller.operator.scalers import Key
+
+KEYS = [("shop", f"web-{number}") for number in range(20)]
+SUBJECT = Subject("uid", ScaleTargetRef(kind="Deployment", name="web"))
+
+pauses = st.one_of(st.floats(0.001, 0.1), st.floats(1.0, 60.0), st.just(15.0), st.floats(100.0, 5000.0))
+windows = st.sampled_from([0.0, 1.0, 60.0, 300.0, 3600.0])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cycle: who goes, who comes with which count, who is evaluated, and how long the next one lets itself be waited for."""
+
+    gone: frozenset[Key]
+    come: dict[Key, int]
+    idle: frozenset[Key]
+    replicas: int
+    window: float
+    pause: float
+
+
+steps = st.lists(
+    st.builds(
+        Step,
+        gone=st.frozensets(st.sampled_from(KEYS), max_size=3),
+        come=st.dictionaries(st.sampled_from(KEYS), st.integers(0, 100), max_size=20),
+        idle=st.frozensets(st.sampled_from(KEYS), max_size=5),
+        replicas=st.integers(0, 1000),
+        window=windows,
+        pause=pauses,
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class Lists:
+    """All that was ever recommended of each scaler, and the newest time of it that the windows allowed to be dropped."""
+
+    entries: dict[Key, list[tuple[float, int]]] = field(default_factory=dict)
+    dropped: dict[Key, float] = field(default_factory=dict)
+
+    def meet(self, key: Key, current: int, at: float) -> None:
+        if key not in self.entries:
+            self.entries[key], self.dropped[key] = [(at, current)], -np.inf
+
+    def forget(self, key: Key) -> None:
+        self.entries.pop(key, None)
+
+    def recommend(self, keys: list[Key], replicas: list[int], at: float, window: float) -> None:
+        for key, number in zip(keys, replicas, strict=True):
+            self.entries[key].append((at, number))
+        for key in self.entries:
+            self.dropped[key] = max(self.dropped[key], at - window)
+
+    def needed(self, key: Key) -> set[tuple[float, int]]:
+        """What has been within every window since it was recommended."""
+        return {(at, number) for at, number in self.entries[key] if at > self.dropped[key]}
+
+
+def remembered(memory: Memory, keys: list[Key]) -> list[set[tuple[float, int]]]:
+    history = memory.history(keys)
+    return [
+        {(float(at), int(number)) for at, number in zip(times, numbers, strict=True) if at > -np.inf}
+        for times, numbers in zip(history.recommended_at, history.recommendations, strict=True)
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps)
+def test_the_ring_remembers_what_a_list_does(cycles: list[Step]) -> None:
+    memory, lists, now = Memory(), Lists(), 1000.0
+    for step in cycles:
+        for key in step.gone:
+            memory.forget(key)
+            lists.forget(key)
+        for key, current in step.come.items():
+            memory.meet(key, SUBJECT, current, now)
+            lists.meet(key, current, now)
+        everybody = sorted(lists.entries)
+        for key, found in zip(everybody, remembered(memory, everybody), strict=True):
+            assert lists.needed(key) <= found <= set(lists.entries[key])
+        keys = [key for key in everybody if key not in step.idle]
+        replicas = [step.replicas + number for number in range(len(keys))]
+        memory.recommend(keys, np.array(replicas, np.int64), now, step.window)
+        lists.recommend(keys, replicas, now, step.window)
+        for key, found in zip(everybody, remembered(memory, everybody), strict=True):
+            assert lists.needed(key) <= found <= set(lists.entries[key])
+        now += step.pause
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(pauses, min_size=1, max_size=60), st.sampled_from([60.0, 300.0, 3600.0]), st.integers(0, 100), st.data()
+)
+def test_a_scaler_remembers_its_first_count_for_a_whole_window(
+    gaps: list[float], window: float, current: int, data: st.DataObject
+) -> None:
+    memory, now = Memory(), 1000.0
+    before = data.draw(st.integers(0, 10), label="cycles before it is met")
+    memory.meet(KEYS[0], SUBJECT, 1, now)
+    for _ in range(before):
+        memory.recommend([KEYS[0]], np.array([1], np.int64), now, window)
+        now += 15.0
+    met = now
+    memory.meet(KEYS[1], SUBJECT, current, met)
+    for gap in gaps:
+        memory.recommend(KEYS[:2], np.array([1, 2], np.int64), now, window)
+        now += gap
+        if now - met >= window:
+            break
+        assert (met, current) in remembered(memory, [KEYS[1]])[0]

@@ -1,0 +1,194 @@
+"""Conditions: what each says of a real decision, and since when."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from controller.api import Condition as WrittenCondition
+from controller.api import ConditionStatus, ConditionType, Reason
+from controller.operator.conditions import Condition, of_problem, of_record, since_of, written
+from controller.operator.scalers import Problem
+from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
+from tests.operator_support import WALL
+
+READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
+ABLE, LIMITED = ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_LIMITED
+LOAD = dimension("load", per="Target")
+QUEUE = dimension("queue", per="Target")
+EXACT = {"tolerance": "0"}
+
+
+def of(case: Case, failure: str | None = None, **changes: Any) -> dict[ConditionType, Condition]:
+    found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure)
+    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED]
+    return {each.type: each for each in found}
+
+
+def said(condition: Condition) -> tuple[bool | None, Reason]:
+    return condition.status, condition.reason
+
+
+def test_where_all_is_well_only_limited_is_false() -> None:
+    found = of(wanting(4, 4))
+    assert said(found[READY]) == (True, Reason.ACCEPTED)
+    assert "Deployment/web" in found[READY].message
+    assert said(found[ACTIVE]) == (True, Reason.VALID_METRIC_FOUND)
+    assert said(found[ABLE]) == (True, Reason.READY_FOR_NEW_SCALE)
+    assert said(found[LIMITED]) == (False, Reason.DESIRED_WITHIN_RANGE)
+
+
+def test_a_scale_succeeded_with_its_numbers() -> None:
+    able = of(wanting(7, 4))[ABLE]
+    assert said(able) == (True, Reason.SUCCEEDED_RESCALE)
+    assert able.message == "scaled from 4 to 7"
+
+
+def test_a_write_that_failed_is_not_able_to_scale_and_says_why() -> None:
+    found = of(wanting(7, 4), failure="somebody else scaled it")
+    assert said(found[ABLE]) == (False, Reason.FAILED_UPDATE_SCALE)
+    assert found[ABLE].message == "somebody else scaled it"
+    assert said(found[READY]) == (True, Reason.ACCEPTED)
+
+
+def test_a_bound_that_held_back_limits_scaling_in_the_words_of_the_decision() -> None:
+    case = wanting(30, 4, maximum=20)
+    limited = of(case)[LIMITED]
+    assert said(limited) == (True, Reason.TOO_MANY_REPLICAS)
+    assert limited.message == record(case).sentence
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (wanting(2, 4, cooldown={"scaleDown": "60s"}, changes=[(1, 10)]), Reason.COOLDOWN),
+        (
+            wanting(
+                2,
+                4,
+                behavior={"scaleUp": rules(), "scaleDown": rules(window=300, tolerance="0")},
+                recommendations=[(4, 100)],
+            ),
+            Reason.SCALE_DOWN_STABILIZED,
+        ),
+        (
+            wanting(
+                9,
+                4,
+                behavior={"scaleUp": rules(window=300, tolerance="0"), "scaleDown": rules()},
+                recommendations=[(4, 100)],
+            ),
+            Reason.SCALE_UP_STABILIZED,
+        ),
+    ],
+)
+def test_a_scale_that_is_held_back_for_a_time_is_able_and_says_by_what(case: Case, reason: Reason) -> None:
+    able = of(case)[ABLE]
+    assert said(able) == (True, reason)
+    assert able.message == record(case).sentence
+
+
+def test_a_dimension_that_is_missing_beside_valid_ones_makes_the_metrics_partial() -> None:
+    case = Case(spec(dimension("cpu"), QUEUE), even(3, 0.9))
+    found = of(case)
+    assert said(found[ACTIVE]) == (True, Reason.PARTIAL_METRICS)
+    assert "queue: " in found[ACTIVE].message
+    assert "cpu: " not in found[ACTIVE].message
+
+
+def test_partial_metrics_promise_nothing_about_a_dimension_that_may_be_left_out() -> None:
+    case = Case(spec(dimension("cpu"), {**QUEUE, "onMissing": "Ignore"}), even(3, 0.1))
+    assert record(case).desired < 3
+    assert "scales down" not in of(case)[ACTIVE].message
+
+
+def test_without_any_valid_dimension_scaling_is_not_active_for_the_reason_of_the_first() -> None:
+    case = Case(spec(LOAD, QUEUE), even(3), faults={"load": Reason.SOURCE_TIMEOUT, "queue": Reason.NOT_ONE_SERIES})
+    active = of(case)[ACTIVE]
+    assert said(active) == (False, Reason.SOURCE_TIMEOUT)
+    assert "load: " in active.message
+    assert "queue: " in active.message
+
+
+def test_without_ready_pods_scaling_is_not_active() -> None:
+    assert said(of(Case(spec(), [Pod.of(1.0, ready=False)]))[ACTIVE]) == (False, Reason.NO_READY_PODS)
+
+
+def test_without_any_pod_the_selector_is_named() -> None:
+    active = of(Case(spec(), (), current=2))[ACTIVE]
+    assert said(active) == (False, Reason.NO_PODS)
+    assert "app=web" in active.message
+    assert "Deployment/web" in active.message
+
+
+@pytest.mark.parametrize(
+    ("pods", "reason"),
+    [((), Reason.NO_PODS), ([Pod.of(None, ready=False)], Reason.NO_READY_PODS), (even(4, None), Reason.NO_DATA)],
+)
+def test_scaling_is_not_active_without_a_measurement_even_where_a_bound_moves_the_number(
+    pods: Sequence[Pod], reason: Reason
+) -> None:
+    case = Case(spec(maximum=20), pods, current=30)
+    assert record(case).rule is Reason.TOO_MANY_REPLICAS
+    assert said(of(case)[ACTIVE]) == (False, reason)
+
+
+def test_a_target_of_zero_replicas_disables_scaling() -> None:
+    found = of(Case(spec(), (), current=0))
+    assert said(found[ACTIVE]) == (False, Reason.SCALING_DISABLED)
+    assert said(found[READY]) == (True, Reason.ACCEPTED)
+
+
+@pytest.mark.parametrize("reason", [Reason.TARGET_NOT_FOUND, Reason.FAILED_GET_SCALE, Reason.NOT_SCALABLE])
+def test_a_target_that_cannot_be_had_cannot_be_scaled(reason: Reason) -> None:
+    ready, active, able = of_problem(Problem(reason, "there is no Deployment web"))
+    assert (ready.type, active.type, able.type) == (READY, ACTIVE, ABLE)
+    assert (said(ready), said(active)) == ((False, reason), (False, reason))
+    assert said(able) == (False, Reason.FAILED_GET_SCALE)
+    assert {each.message for each in (ready, active, able)} == {"there is no Deployment web"}
+
+
+def test_whether_an_invalid_spec_could_be_scaled_is_unknown() -> None:
+    able = of_problem(Problem(Reason.INVALID_SPEC, "maxReplicas: required"))[2]
+    assert said(able) == (None, Reason.INVALID_SPEC)
+    assert able.word is ConditionStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(True, ConditionStatus.TRUE), (False, ConditionStatus.FALSE), (None, ConditionStatus.UNKNOWN)],
+)
+def test_a_condition_is_written_in_kubernetes_words(status: bool | None, word: ConditionStatus) -> None:
+    (found,) = written([Condition(READY, status, Reason.ACCEPTED, "fine")], {}, 3, WALL)
+    assert found == WrittenCondition(
+        type=READY,
+        status=word,
+        reason="Accepted",
+        message="fine",
+        last_transition_time="2026-01-01T00:00:00Z",
+        observed_generation=3,
+    )
+
+
+def test_the_transition_time_moves_only_when_the_status_flips() -> None:
+    first = written([Condition(ACTIVE, True, Reason.VALID_METRIC_FOUND, "fine")], {}, 1, WALL)
+    again = written([Condition(ACTIVE, True, Reason.PARTIAL_METRICS, "hm")], since_of(first), 1, WALL + 60)
+    assert again[0].last_transition_time == "2026-01-01T00:00:00Z"
+    flipped = written([Condition(ACTIVE, False, Reason.NO_DATA, "oh")], since_of(again), 1, WALL + 120)
+    assert flipped[0].last_transition_time == "2026-01-01T00:02:00Z"
+    unknown = written([Condition(ACTIVE, None, Reason.NO_DATA, "oh")], since_of(flipped), 1, WALL + 180)
+    assert unknown[0].last_transition_time == "2026-01-01T00:03:00Z"
+
+
+def test_a_condition_that_was_not_there_begins_now() -> None:
+    before = written([Condition(READY, True, Reason.ACCEPTED, "fine")], {}, 1, WALL)
+    (found,) = written([Condition(ACTIVE, True, Reason.VALID_METRIC_FOUND, "")], since_of(before), 1, WALL + 60)
+    assert found.last_transition_time == "2026-01-01T00:01:00Z"
+
+
+def test_a_sentence_without_end_is_cut_where_the_api_server_would_refuse_it() -> None:
+    (found,) = written([Condition(READY, False, Reason.INVALID_SPEC, "spec.x: unknown; " * 5000)], {}, 1, WALL)
+    assert len(found.message) == 32768

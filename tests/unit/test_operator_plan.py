@@ -1,0 +1,184 @@
+"""Which questions are asked: what is shared, what is not, and who may not ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from controller.api import Per, Reason, SourceConfiguration
+from controller.operator.plan import Divisor, Plan, Planner, SourceCatalogue
+from controller.operator.scalers import Problem, Scaler
+from controller.prometheus import READY_MADE, families_of
+from tests.operator_support import manifest, scaler
+
+CPU, MEMORY = {"metric": "cpu", "target": "70%"}, {"metric": "memory", "target": "80%"}
+LATENCY = {"metric": "latency", "target": "250ms"}
+QUEUE = {"name": "queue", "query": "queue_length", "target": "30", "per": "Target"}
+WINDOW = 120.0
+
+INGRESS = {"metric": "latency-ingress-nginx", "target": "250ms"}
+OWN = SourceConfiguration.model_validate(
+    {
+        "url": "http://prometheus:9090",
+        "families": {
+            "jobs": {"kind": "Gauge", "metric": "jobs", "selectors": ['queue="$queue"'], "per": "Target"},
+            "cpu": {"kind": "Counter", "metric": "cpu", "selectors": ['of="$name"'], "per": "Target"},
+        },
+    }
+)
+
+
+@pytest.fixture
+def planner() -> Planner:
+    return Planner(
+        {
+            "default": SourceCatalogue(READY_MADE, WINDOW),
+            "other": SourceCatalogue(READY_MADE, WINDOW),
+            "own": SourceCatalogue(families_of(OWN), WINDOW),
+        }
+    )
+
+
+def asking(*dimensions: dict[str, Any], name: str = "web", **spec: Any) -> Scaler:
+    return scaler(manifest(name, dimensions=list(dimensions), **spec))
+
+
+def plan(planner: Planner, *scalers: Scaler) -> Plan:
+    assert [planner.problem(each) for each in scalers] == [None] * len(scalers)
+    return planner.plan(scalers, max(len(each.spec.dimensions) for each in scalers if each.spec))
+
+
+def problem(planner: Planner, *dimensions: dict[str, Any], **spec: Any) -> Problem:
+    found = planner.problem(asking(*dimensions, **spec))
+    assert found is not None
+    return found
+
+
+def test_a_family_is_asked_once_for_all_scalers(planner: Planner) -> None:
+    found = plan(planner, asking(CPU, MEMORY), asking(MEMORY, CPU, name="api"))
+    assert len(found.queries) == 2
+    assert found.query_of.tolist() == [[0, 1], [1, 0]]
+
+
+def test_a_family_of_another_source_is_another_query(planner: Planner) -> None:
+    found = plan(planner, asking(CPU), asking(CPU, name="api", source="other"))
+    assert [each.source for each in found.queries] == ["default", "other"]
+    assert {name: len(queries) for name, queries in found.by_source().items()} == {"default": 1, "other": 1}
+
+
+def test_all_users_of_a_family_share_the_smallest_max_age(planner: Planner) -> None:
+    patient, strict = (
+        asking(CPU, name=name, quality={"maxAge": age}) for name, age in (("web", "90s"), ("api", "30s"))
+    )
+    for found in (plan(planner, patient, strict), plan(planner, strict, patient)):
+        assert [each.text for each in found.queries] == [READY_MADE["cpu"].text(None, WINDOW, 30.0)]
+    assert plan(planner, patient).queries[0].text == READY_MADE["cpu"].text(None, WINDOW, 90.0)
+
+
+def test_another_quantile_is_another_query_with_its_own_max_age(planner: Planner) -> None:
+    p95 = asking(LATENCY, quality={"maxAge": "30s"})
+    p99 = asking({**LATENCY, "quantile": 0.99}, name="api", quality={"maxAge": "90s"})
+    latency = READY_MADE["latency"]
+    assert [each.text for each in plan(planner, p95, p99).queries] == [
+        latency.text(0.95, WINDOW, 30.0),
+        latency.text(0.99, WINDOW, 90.0),
+    ]
+
+
+def test_a_custom_query_is_filled_in_for_its_target_and_shared_where_it_is_the_same(planner: Planner) -> None:
+    named = {**QUEUE, "query": 'queue{of="$name"}'}
+    found = plan(planner, asking(named), asking(named, name="api"), asking(QUEUE, name="b"), asking(QUEUE, name="c"))
+    assert [each.text for each in found.queries] == ['queue{of="web"}', 'queue{of="api"}', "queue_length"]
+    assert found.query_of[:, 0].tolist() == [0, 1, 2, 2]
+
+
+def test_the_same_query_per_pod_and_per_target_are_two(planner: Planner) -> None:
+    found = plan(planner, asking(QUEUE, {**QUEUE, "name": "each", "per": "Pod"}))
+    assert [each.per for each in found.queries] == [Per.TARGET, Per.POD]
+    assert found.per_pod.tolist() == [[False, True]]
+
+
+def test_a_family_per_target_is_filled_in_for_the_target(planner: Planner) -> None:
+    found = plan(planner, asking(INGRESS))
+    assert found.queries[0].per is Per.TARGET
+    assert 'exported_service="web"' in found.queries[0].text
+    assert found.per_pod.tolist() == [[False]]
+
+
+def test_columns_that_a_scaler_does_not_have_ask_nothing(planner: Planner) -> None:
+    found = plan(planner, asking(CPU), asking(CPU, MEMORY, name="api"))
+    assert found.query_of.tolist() == [[0, -1], [0, 1]]
+    assert found.per_pod.tolist() == [[True, False], [True, True]]
+
+
+def test_a_share_is_divided_by_the_request_of_its_resource_and_an_amount_by_nothing(planner: Planner) -> None:
+    amounts = asking({"metric": "cpu", "target": "350m"}, {"metric": "memory", "target": "1Gi"}, name="api")
+    found = plan(planner, asking(CPU, MEMORY, LATENCY), amounts)
+    assert found.divisor.tolist() == [
+        [Divisor.CPU_REQUEST, Divisor.MEMORY_REQUEST, Divisor.NONE],
+        [Divisor.NONE, Divisor.NONE, Divisor.NONE],
+    ]
+
+
+def test_a_share_of_a_custom_query_is_not_divided(planner: Planner) -> None:
+    found = plan(planner, asking({"name": "busy", "query": "busy", "target": "70%"}))
+    assert found.divisor.tolist() == [[Divisor.NONE]]
+
+
+def test_the_range_of_the_rates_is_that_of_each_scalers_source() -> None:
+    planner = Planner({"default": SourceCatalogue(READY_MADE, 120.0), "fast": SourceCatalogue(READY_MADE, 60.0)})
+    found = plan(planner, asking(CPU), asking(CPU, name="api", source="fast"))
+    assert found.window.tolist() == [120.0, 60.0]
+
+
+def test_nobody_asks_nothing(planner: Planner) -> None:
+    found = planner.plan([], 1)
+    assert (found.queries, found.query_of.shape) == ((), (0, 1))
+    assert found.query_of.dtype == np.int32
+
+
+def test_an_unknown_source_names_those_that_there_are(planner: Planner) -> None:
+    found = problem(planner, CPU, source="elsewhere")
+    assert found.reason is Reason.UNKNOWN_SOURCE
+    assert "'elsewhere'" in found.message
+    assert "write one of: default, other, own" in found.message
+
+
+def test_an_unknown_family_names_those_that_the_source_has(planner: Planner) -> None:
+    found = problem(planner, {"name": "gpu", "metric": "gpu", "target": "70%"})
+    assert found.reason is Reason.UNKNOWN_FAMILY
+    assert "'gpu'" in found.message
+    assert "cpu, latency" in found.message
+
+
+def test_a_query_with_an_unknown_word_is_refused_with_the_name_of_its_dimension(planner: Planner) -> None:
+    found = problem(planner, {**QUEUE, "query": "queue{of='$pod'}"})
+    assert found.reason is Reason.INVALID_SPEC
+    assert found.message.startswith("dimension queue: query has $pod; write")
+
+
+def test_a_family_per_target_that_cannot_be_filled_in_is_the_problem_of_its_users_only(planner: Planner) -> None:
+    found = problem(planner, {"metric": "jobs", "target": "30"}, source="own")
+    assert found.reason is Reason.INVALID_SPEC
+    assert "$queue" in found.message
+    assert planner.problem(asking(MEMORY, source="own")) is None
+
+
+def test_a_value_of_the_whole_target_is_no_share_of_the_requests_of_its_pods(planner: Planner) -> None:
+    found = problem(planner, CPU, source="own")
+    assert found.reason is Reason.INVALID_SPEC
+    assert found.message.endswith("(got '70%'); write an amount")
+    assert planner.problem(asking({"metric": "cpu", "target": "5"}, source="own")) is None
+
+
+def test_a_target_whose_name_cannot_stand_in_a_query_is_refused(planner: Planner) -> None:
+    found = problem(planner, INGRESS, scaleTargetRef={"kind": "Deployment", "name": 'web"} or vector(1)'})
+    assert found.reason is Reason.INVALID_SPEC
+    assert "is no DNS name" in found.message
+
+
+def test_what_the_models_refused_keeps_its_problem(planner: Planner) -> None:
+    refused = scaler(manifest(maxReplicas=0))
+    assert planner.problem(refused) is refused.problem
