@@ -1,11 +1,12 @@
 """Writes docs/reference.md from the models: the manifest's fields, the configuration's keys, conditions' reasons, our metrics.
 
-    python docs/generate.py            write it
-    python docs/generate.py --check    fail when the committed file is not what the models say
+python docs/generate.py            write it
+python docs/generate.py --check    fail when the committed file is not what the models say
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,9 @@ def render() -> str:
             ((f"`{name}`", f"`{family.metric}`", str(family.per)) for name, family in sorted(READY_MADE.items())),
         ),
         "## Reasons",
-        "The words in conditions, Events, `lastDecision.rule`, metrics and log lines: " + ", ".join(f"`{each}`" for each in Reason) + ".",
+        "The words in conditions, Events, `lastDecision.rule`, metrics and log lines: "
+        + ", ".join(f"`{each}`" for each in Reason)
+        + ".",
         "## Metrics",
         *_table(("metric", "type", "what it is"), _metrics()),
     ]
@@ -59,7 +62,7 @@ def _fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, ...]]:
         kind = "integer or text" if field.get("x-kubernetes-int-or-string") else field.get("type", "")
         if "enum" in field:
             kind = " | ".join(f"`{each}`" for each in field["enum"])
-        default = f"`{field['default']}`" if not isinstance(field.get("default", {}), dict | list) else ""
+        default = f"`{json.dumps(field['default'])}`" if not isinstance(field.get("default", {}), dict | list) else ""
         yield f"`{here}`", kind, "required" if name in required else default, field.get("description", "")
         inner = field.get("items", field)
         if inner.get("properties"):
@@ -68,12 +71,18 @@ def _fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, ...]]:
 
 def _keys(model: Any, path: str) -> Iterator[tuple[str, ...]]:
     for field in model.model_fields.values():
-        default = "required" if field.is_required() else f"`{field.default}`" if field.default not in (None, {}) else ""
+        default = (
+            "required"
+            if field.is_required()
+            else f"`{field.default}`"
+            if field.default not in (None, {}, ("",))
+            else ""
+        )
         yield f"`{path}{field.alias}`", default, field.description or ""
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:
-    for metric in sorted(Telemetry(dict, dict).registry.collect(), key=lambda each: each.name):
+    for metric in sorted(Telemetry(dict, dict, int).registry.collect(), key=lambda each: each.name):
         suffix = "_total" if metric.type == "counter" else ""
         yield f"`{metric.name}{suffix}`", str(metric.type), metric.documentation
 

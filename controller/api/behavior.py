@@ -132,6 +132,11 @@ class Cooldown(Model):
         """The cooldown downwards in seconds."""
         return float(parse_duration(self.scale_down))
 
+    @property
+    def longest(self) -> float:
+        """The longer of the two in seconds: how far back a scale event matters."""
+        return max(self.scale_up_seconds, self.scale_down_seconds)
+
     def seconds(self, direction: Direction) -> float:
         """The cooldown of one direction in seconds."""
         return self.scale_up_seconds if direction is Direction.UP else self.scale_down_seconds

@@ -89,6 +89,16 @@ def _listen(text: str) -> str:
     return text
 
 
+def _long_enough(text: str) -> str:
+    if parse_duration(text) < 1:
+        raise ValueError("must be 1s or more, write for example 15s")
+    return text
+
+
+#: Metrics are not measured more often than once a second.
+LongEnough = Annotated[PositiveDuration, AfterValidator(_long_enough)]
+
+
 class FamilyConfiguration(Model):
     """One metric family of a source: one value a pod (or a target) from one metric.
 
@@ -110,6 +120,15 @@ class FamilyConfiguration(Model):
     per: Per = Field(Per.POD, description="Pod: one value a pod. Target: selectors name $namespace and $name.")
 
     @model_validator(mode="after")
+    def _a_target_is_named(self) -> Self:
+        if self.per is Per.TARGET and not all("$name" in selector for selector in self.selectors):
+            raise ValueError(
+                "per: Target needs $namespace or $name in every selector, or one number would stand for the whole "
+                'cluster; write for example namespace="$namespace",service="$name"'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _histogram_is_named_without_suffix(self) -> Self:
         if self.kind is FamilyKind.HISTOGRAM and self.metric.endswith(("_bucket", "_count", "_sum")):
             raise ValueError(f"metric {self.metric} of a histogram must have no suffix, remove _bucket, _count or _sum")
@@ -121,8 +140,8 @@ class SourceConfiguration(Model):
 
     url: Annotated[Text, AfterValidator(_url)] = Field(description="Base URL, e.g. http://prometheus.monitoring:9090.")
     timeout: PositiveDuration = Field("10s", description="The longest a query may take.")
-    max_bytes: PositiveQuantity = Field("64Mi", description="The largest answer that is read, in bytes.")
-    window: PositiveDuration = Field("2m", description="The range of rate(): four scrape intervals or more.")
+    max_bytes: PositiveQuantity = Field("32Mi", description="The largest answer that is read, in bytes.")
+    window: LongEnough = Field("2m", description="The range of rate(), 1s or more: four scrape intervals are right.")
     bearer_token_file: Path | None = Field(None, description="File with the token that is sent along.")
     ca_file: Path | None = Field(None, description="File with the certificate authority (PEM) of the server.")
     families: dict[Label, FamilyConfiguration] = Field(
@@ -163,7 +182,7 @@ class SourceConfiguration(Model):
 class Configuration(Model):
     """The operator's configuration file."""
 
-    interval: PositiveDuration = Field("15s", description="Time between two cycles.")
+    interval: LongEnough = Field("15s", description="Time between two cycles, 1s or more.")
     evaluation_delay: Duration = Field(
         "5s", description="How far in the past a cycle evaluates its queries, so that all samples have arrived."
     )
@@ -173,8 +192,8 @@ class Configuration(Model):
     log_format: LogFormat = Field(LogFormat.JSON, description="json or console.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
     listen: Annotated[Text, AfterValidator(_listen)] = Field(
-        "0.0.0.0:8080",
-        description="host:port of /healthz, /readyz and /metrics; port 0 takes a free one.",
+        ":8080",
+        description="host:port (no host: every address) of /healthz, /readyz and /metrics; port 0 takes a free one.",
     )
 
     @property
@@ -188,11 +207,11 @@ class Configuration(Model):
         return float(parse_duration(self.evaluation_delay))
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and port to listen on."""
+    def address(self) -> tuple[str | None, int]:
+        """Host and port to listen on; no host means every address, of IPv6 too."""
         match = LISTEN.fullmatch(self.listen)
         assert match is not None
-        return match[1] or match[2] or "0.0.0.0", int(match[3])  # noqa: S104 - ":8080" means every address
+        return match[1] or match[2] or None, int(match[3])
 
     @classmethod
     def parse(cls, content: Any) -> Self:

@@ -4,6 +4,7 @@ Only fields that work are here; a field whose behaviour comes later is refused u
 in at `CompositeScaler.parse`, and errors go out as sentences (`controller.api.sentences`).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -34,14 +35,24 @@ MinReplicas = Annotated[
     ),
 ]
 Name = Annotated[Text, Field(min_length=1, max_length=253)]
+API_VERSION: Final = "([a-z0-9][-a-z0-9.]*/)?v[0-9][a-z0-9]*"
+API_VERSION_PATTERN: Final = re.compile(API_VERSION, re.ASCII)
+#: It becomes part of a path on the API server, so nothing else may be in it.
+ApiVersion = Annotated[
+    Text,
+    Field(max_length=253),
+    Rule[str](
+        cel=f"self.matches('^{API_VERSION}$')",
+        message="must be a group and a version, or a version alone, write for example apps/v1",
+        check=lambda text: API_VERSION_PATTERN.fullmatch(text) is not None,
+    ),
+]
 
 
 class ScaleTargetRef(Model):
     """The object whose `/scale` is written, in the scaler's own namespace."""
 
-    api_version: Annotated[Text, Field(min_length=1, max_length=253)] = Field(
-        "apps/v1", description="Group and version of the target, e.g. apps/v1."
-    )
+    api_version: ApiVersion = Field("apps/v1", description="Group and version of the target, e.g. apps/v1.")
     kind: Annotated[Text, Field(min_length=1, max_length=63)] = Field(
         description="Kind of the target, e.g. Deployment; any kind with a /scale subresource."
     )

@@ -66,7 +66,8 @@ class ConditionStatus(StrEnum):
 class Condition(Part):
     """One condition, as metav1.Condition has it."""
 
-    type: ConditionType = Field(description="Ready, ScalingActive, AbleToScale or ScalingLimited.")
+    # Not the enum: an older operator must read, and an older CRD must take, what a newer one writes.
+    type: Word = Field(description="Ready, ScalingActive, AbleToScale or ScalingLimited.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one word for machines.")
     message: Message = Field(description="Why, in one sentence for people.")

@@ -6,8 +6,8 @@ Bad input ends with one sentence on standard error and exit status 2, never with
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,9 +38,6 @@ def run(
     """Run the operator until it is told to stop."""
     configuration = Configuration.load(config)
     configure(configuration.log_level, configuration.log_format)
-    if kubeconfig is not None:
-        # The kubernetes library, by which kopf logs in, reads this variable once, when it is imported.
-        os.environ["KUBECONFIG"] = str(kubeconfig)
     from controller.operator.app import run as run_operator
 
     asyncio.run(run_operator(configuration, kubeconfig))
@@ -55,13 +52,25 @@ def print_crd() -> None:
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(help="Manifests; - reads standard input.")]) -> None:
     """Check CompositeScaler manifests without a cluster: what is wrong, and what to write instead."""
-    mistakes = 0
+    fine = True
     for file in files:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        for manifest in yaml.safe_load_all(text):
-            if isinstance(manifest, dict) and manifest.get("kind") == SCALER_KIND:
-                mistakes += not _fine(str(file), manifest)
-    raise typer.Exit(2 if mistakes else 0)
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        scalers = [each for document in yaml.safe_load_all(text) for each in _scalers(document)]
+        if not scalers:
+            typer.echo(f"{file}: there is no {SCALER_KIND} in it", err=True)
+        fine &= bool(scalers) and False not in [_fine(str(file), each) for each in scalers]
+    raise typer.Exit(0 if fine else 2)
+
+
+def _scalers(document: Any) -> Iterator[dict[str, Any]]:
+    """The CompositeScalers of one document, those of a List too."""
+    if not isinstance(document, dict):
+        return
+    if document.get("kind") == SCALER_KIND:
+        yield document
+    elif isinstance(document.get("items"), list):
+        for item in document["items"]:
+            yield from _scalers(item)
 
 
 @app.command()
@@ -90,6 +99,6 @@ def main() -> None:
     """Run the command line."""
     try:
         app()
-    except (CompositeScalerError, OSError, yaml.YAMLError) as error:
+    except (CompositeScalerError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         typer.echo(f"compositescaler: {error}", err=True)
         sys.exit(2)

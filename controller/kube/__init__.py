@@ -9,10 +9,11 @@ from controller.kube.reflector import Key, Reflector, Sink
 from controller.kube.scale import FIELD_MANAGER, Target, read_scale, set_replicas
 from controller.kube.selectors import InvalidSelector, LabelSelector, Requirement, Selector
 from controller.kube.status import COMPOSITE_SCALERS, patch_status
-from controller.kube.targets import TargetCache, TargetKey
+from controller.kube.targets import CURRENT_SECONDS, TargetCache, TargetKey
 
 __all__ = [
     "COMPOSITE_SCALERS",
+    "CURRENT_SECONDS",
     "FIELD_MANAGER",
     "JSON_PATCH",
     "MERGE_PATCH",

@@ -4,6 +4,7 @@ Asked by group and version, because that is what a `scaleTargetRef` names. What 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, NotRequired
@@ -74,6 +75,7 @@ class Discovery:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._failed: dict[str, tuple[float, KubernetesError]] = {}
 
     async def resolve(self, api_version: str, kind: str) -> Resource:
         """The resource of a kind.
@@ -99,14 +101,20 @@ class Discovery:
         return self._clock() - known.asked < (KEPT_SECONDS if kind in known.kinds else ASK_AGAIN_SECONDS)
 
     async def _ask(self, api_version: str, known: _Known | None) -> _Known:
+        failed_at, failure = self._failed.get(api_version, (-math.inf, None))
+        if failure is not None and self._clock() - failed_at < ASK_AGAIN_SECONDS:
+            # A group whose server hangs must not cost every cycle a time-out.
+            raise failure
         try:
             kinds = _kinds(api_version, await self._client.request("GET", _root(api_version)))
         except NotFound:
             kinds = {}
-        except KubernetesError:
+        except KubernetesError as error:
             if known is None or not known.kinds:
+                self._failed[api_version] = (self._clock(), error)
                 raise
             kinds = known.kinds  # an aggregated API that is down for a while has not lost its kinds
+        self._failed.pop(api_version, None)
         fresh = self._known[api_version] = _Known(self._clock(), kinds)
         return fresh
 

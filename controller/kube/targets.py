@@ -8,14 +8,14 @@ from typing import Final, NotRequired
 
 from typing_extensions import TypedDict
 
-from controller.api.errors import KubernetesError, NotFound
+from controller.api.errors import KubernetesError, NotFound, Unreachable
 from controller.kube.client import Client
 from controller.kube.discovery import Resource
 from controller.kube.reflector import Key, Reflector
 from controller.kube.scale import Target, read_scale, readable_selector
 from controller.kube.selectors import LabelSelector, Selector
 
-__all__ = ["TargetCache", "TargetKey"]
+__all__ = ["CURRENT_SECONDS", "TargetCache", "TargetKey"]
 
 TargetKey = tuple[Resource, str, str]
 """Resource, namespace and name."""
@@ -113,7 +113,9 @@ class TargetCache:
                 unknown.append(key)
             else:
                 found[key] = watch.targets.get(key[1:]) or _missing(key)
-        found.update(zip(unknown, await asyncio.gather(*map(self._read, unknown)), strict=True))
+        silent: list[Unreachable] = []
+        reads = await asyncio.gather(*(self._read(key, silent) for key in unknown))
+        found.update(zip(unknown, reads, strict=True))
         return found
 
     def ages(self, now: float) -> dict[str, float]:
@@ -128,10 +130,16 @@ class TargetCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read(self, key: TargetKey) -> Target | KubernetesError:
+    async def _read(self, key: TargetKey, silent: list[Unreachable]) -> Target | KubernetesError:
         async with self._slots:
+            if silent:
+                # The server does not answer: to ask it for every target in turn would take for ever.
+                return silent[0]
             try:
                 return await read_scale(self._client, *key)
+            except Unreachable as error:
+                silent.append(error)
+                return error
             except KubernetesError as error:
                 return error
 

@@ -1,7 +1,7 @@
 """The operator as a process: kopf's wiring, and everything that runs beside it, started and stopped in order.
 
 kopf does start-up, clean-up, login and the watch of CompositeScalers, nothing else: its handlers return nothing and touch no patch, so
-that it never writes to an object. Why not more of it is measured in docs/architecture.md.
+that it never writes to an object. Why not more of it is used is in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import kopf
+import kubernetes.client
+import kubernetes.config
 
 from controller.api import GROUP, PLURAL, VERSION, Configuration, KubernetesError
 from controller.kube import (
     COMPOSITE_SCALERS,
+    CURRENT_SECONDS,
     Client,
     Discovery,
     EventRecorder,
@@ -103,20 +106,22 @@ class Operator:
         self._events = EventRecorder(client, instance=socket.gethostname())
         self._sources = {name: Source(name, source) for name, source in configuration.sources.items()}
         table: dict[Key, Sighting] = {}
-        self._telemetry = Telemetry(lambda: table, self._cache_ages)
+        self._telemetry = Telemetry(lambda: table, self._cache_ages, lambda: self._events.dropped)
         catalogues = {
             name: SourceCatalogue(self._sources[name].families, source.window_seconds)
             for name, source in configuration.sources.items()
         }
+        targets = Targets(Discovery(client), self._targets, self._pods)
         self._cycle = Cycle(
             store=self.store,
             planner=Planner(catalogues),
             sources=self._sources,
-            targets=Targets(Discovery(client), self._targets, self._pods),
-            writer=Writer(client, self._events, self._telemetry),
+            targets=targets,
+            writer=Writer(client, self._events, self._telemetry, is_current=self.store.is_current, wrote=targets.wrote),
             reporter=Reporter(client, self._events, self._telemetry, table),
             telemetry=self._telemetry,
             clock=clock,
+            interval=configuration.interval_seconds,
             evaluation_delay=configuration.evaluation_delay_seconds,
         )
         self._grid = Grid(configuration.interval_seconds, self._one_cycle, clock.monotonic)
@@ -139,6 +144,7 @@ class Operator:
         """End everything that `start` began; what was said but not yet sent gets a second."""
         cycle = [task for task in self._tasks if task.get_name() != "events"]
         await _cancel(cycle)
+        await self._cycle.settle(2.0)
         await self._events.flush(1.0)
         await _cancel(self._tasks)
         self._tasks.clear()
@@ -178,6 +184,12 @@ class Operator:
         await self._grid.run()
 
     async def _one_cycle(self) -> None:
+        age = self._pod_reflector.age(self._clock.monotonic())
+        if age > CURRENT_SECONDS:
+            # Pods that nobody has heard of for minutes say nothing about the load of those that are there now.
+            self._telemetry.cycles.labels("stale").inc()
+            logger.warning("nothing is decided: the pods were last heard of %.0f s ago", age)
+            return
         result = "error"
         try:
             with self._telemetry.cycle_seconds.time():
@@ -201,13 +213,24 @@ class Operator:
         if started is None or (finished is not None and finished >= started):
             return None
         late = self._clock.monotonic() - started
-        limit = max(HANGS_AFTER * self._grid.interval, 60.0)
-        return f"the cycle has been running for {late:.0f} s" if late > limit else None
+        return f"the cycle has been running for {late:.0f} s" if late > self._patience else None
 
     def _ready(self) -> str | None:
         if not self._pod_reflector.synced.is_set():
             return "the pods are not listed yet"
-        return None if self._grid.last_finished is not None else "the first cycle has not ended yet"
+        now = self._clock.monotonic()
+        age = self._pod_reflector.age(now)
+        if age > CURRENT_SECONDS:
+            return f"the pods were last heard of {age:.0f} s ago"
+        if self._grid.last_finished is None:
+            return "the first cycle has not ended yet"
+        since = now - self._grid.last_finished
+        return f"the last cycle ended {since:.0f} s ago" if since > self._patience else None
+
+    @property
+    def _patience(self) -> float:
+        """A cycle, or a pause between two, that is longer than this (seconds) means that something hangs."""
+        return max(HANGS_AFTER * self._grid.interval, 60.0)
 
     def _cache_ages(self) -> Mapping[str, float]:
         now = self._clock.monotonic()
@@ -228,7 +251,7 @@ async def run(configuration: Configuration, kubeconfig: Path | None = None) -> N
         await operator.server.start()
         logger.info("listening on port %d; API server %s", operator.server.port, client.host)
         pause = 0.0
-        while await _crd_or_signal(client, pause) and not await _watched_to_the_end(operator):
+        while await _crd_or_signal(client, pause) and not await _watched_to_the_end(operator, kubeconfig):
             pause = AGAIN
     finally:
         await operator.server.stop()
@@ -236,10 +259,12 @@ async def run(configuration: Configuration, kubeconfig: Path | None = None) -> N
     logger.info("stopped")
 
 
-async def _watched_to_the_end(operator: Operator) -> bool:
+async def _watched_to_the_end(operator: Operator, kubeconfig: Path | None) -> bool:
     """Run kopf until a signal; false where it gave up: any error in a watch but 410 is the end for it, etcd without a leader too."""
     try:
-        await kopf.operator(registry=_registry(operator), settings=_settings(), clusterwide=True, standalone=True)
+        await kopf.operator(
+            registry=_registry(operator, kubeconfig), settings=_settings(), clusterwide=True, standalone=True
+        )
     except Exception as error:
         logger.warning("the watch of CompositeScalers failed, it begins anew in %g s: %s", AGAIN, error)
         return False
@@ -267,7 +292,7 @@ async def _crd_or_signal(client: Client, pause: float) -> bool:
     return not stopped.is_set()
 
 
-def _registry(operator: Operator) -> kopf.OperatorRegistry:
+def _registry(operator: Operator, kubeconfig: Path | None) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry)
@@ -280,6 +305,8 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=registry)
     async def _login(logger: Any, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
+        if kubeconfig is not None:
+            return _connection(kubeconfig)
         return kopf.login_via_client(logger=logger, settings=settings)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
@@ -291,6 +318,25 @@ def _registry(operator: Operator) -> kopf.OperatorRegistry:
             operator.store.upsert(body)
 
     return registry
+
+
+def _connection(kubeconfig: Path) -> kopf.ConnectionInfo:
+    """The file that was asked for, even inside a pod, where kopf's own login would prefer the pod's account."""
+    access = kubernetes.client.Configuration()
+    kubernetes.config.load_kube_config(config_file=str(kubeconfig), client_configuration=access)
+    header = access.get_api_key_with_prefix("authorization") or access.get_api_key_with_prefix("BearerToken") or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=access.host,
+        ca_path=access.ssl_ca_cert,
+        insecure=not access.verify_ssl,
+        username=access.username or None,
+        password=access.password or None,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=access.cert_file,
+        private_key_path=access.key_file,
+    )
 
 
 def _settings() -> kopf.OperatorSettings:

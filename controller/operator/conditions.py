@@ -23,7 +23,7 @@ __all__ = ["Condition", "Since", "of_problem", "of_record", "since_of", "written
 LONGEST_MESSAGE: Final = 32768
 
 #: What each condition is, and since when as the API server writes it.
-Since: TypeAlias = Mapping[ConditionType, tuple[ConditionStatus, str]]
+Since: TypeAlias = Mapping[str, tuple[ConditionStatus, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Condition:
 
 def of_problem(problem: Problem) -> tuple[Condition, ...]:
     """A scaler that cannot work: not ready, and whatever worked before does not any more."""
+    if problem.reason is Reason.INVALID_SELECTOR:
+        # The spec is valid and the target is there; what cannot be had are its pods.
+        return (
+            Condition(ConditionType.READY, True, Reason.ACCEPTED, "the spec is valid and the target was found"),
+            Condition(ConditionType.SCALING_ACTIVE, False, problem.reason, problem.message),
+        )
     finding_target = problem.reason in (Reason.TARGET_NOT_FOUND, Reason.FAILED_GET_SCALE, Reason.NOT_SCALABLE)
     return (
         Condition(ConditionType.READY, False, problem.reason, problem.message),
@@ -119,7 +125,7 @@ def written(
 
     return tuple(
         WrittenCondition(
-            type=each.type,
+            type=str(each.type),
             status=each.word,
             reason=str(each.reason),
             message=each.message[:LONGEST_MESSAGE],

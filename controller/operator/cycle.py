@@ -33,7 +33,7 @@ __all__ = ["Cycle"]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What only changes when scalers, targets or pods do: kept from cycle to cycle."""
+    """What a cycle evaluates, samples apart."""
 
     scalers: Scalers
     plan: Plan
@@ -54,6 +54,7 @@ class Cycle:
         reporter: Reporter,
         telemetry: Telemetry,
         clock: Clock,
+        interval: float,
         evaluation_delay: float,
     ) -> None:
         self._store = store
@@ -65,8 +66,11 @@ class Cycle:
         self._telemetry = telemetry
         self._clock = clock
         self._delay = evaluation_delay
-        self._memory = Memory()
-        self._batch: tuple[tuple[object, ...], _Batch] | None = None
+        # A window with a hole longer than this says nothing about what was wanted in it.
+        self._memory = Memory(gap=2.5 * interval)
+        self._settings: tuple[tuple[object, ...], Scalers, Plan] | None = None
+        self._layout: tuple[tuple[object, ...], Layout] | None = None
+        self._finishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Do one cycle."""
@@ -85,21 +89,33 @@ class Cycle:
             answers = await self._ask(batch.plan, now.wall - self._delay)
         with self._step("decide"):
             records = self._decide(aimed, batch, answers, now)
+        by_key = {scaler.key: scaler for scaler in scalers}
+        told = [(by_key[key], problem) for key, problem in problems.items()]
+        decided = list(zip(aimed, records, strict=True))
+        # What is written has to be remembered: a stop in between would forget a scale that was made.
+        self._finishing = asyncio.create_task(self._finish(told, decided, now), name="finish")
+        await asyncio.shield(self._finishing)
+
+    async def settle(self, seconds: float) -> None:
+        """Let the writes of a cycle that was cancelled come to their end, for so long."""
+        if self._finishing is not None:
+            await asyncio.wait([self._finishing], timeout=seconds)
+            self._finishing.cancel()
+
+    async def _finish(
+        self, problems: Sequence[tuple[Scaler, Problem]], decided: Sequence[tuple[Aimed, Record]], now: Moment
+    ) -> None:
+        """Act and record."""
         with self._step("act"):
-            rescales = [
-                Rescale(each, record, now)
-                for each, record in zip(aimed, records, strict=True)
-                if record.desired != record.current
-            ]
+            rescales = [Rescale(each, record, now) for each, record in decided if record.desired != record.current]
             failures = await self._writer.write(rescales, self._memory)
         with self._step("record"):
-            by_key = {scaler.key: scaler for scaler in scalers}
-            for key, problem in problems.items():
-                self._reporter.problem(by_key[key], problem, now)
-            for each, record in zip(aimed, records, strict=True):
+            for scaler, problem in problems:
+                self._reporter.problem(scaler, problem, now)
+            for each, record in decided:
                 key = each.scaler.key
                 self._reporter.decision(each, record, failures.get(key), self._memory.events.get(key, ()), now)
-            self._reporter.keep_only(by_key.keys())
+            self._reporter.keep_only({scaler.key for scaler in self._store.all()})
             await self._reporter.flush()
 
     def _sort_out(self, scalers: Sequence[Scaler]) -> tuple[dict[Key, Problem], list[Scaler]]:
@@ -125,18 +141,23 @@ class Cycle:
                 now.monotonic,
                 partial(events_of, scaler.status, now),
             )
+            self._memory.found(scaler.key, each.target.spec_replicas or 0, scaler.spec.cooldown.longest)
 
     def _batch_of(self, aimed: Sequence[Aimed]) -> _Batch:
-        signature = (self._store.version, tuple((each.scaler.key, each.group.version) for each in aimed))
-        if self._batch is not None and self._batch[0] == signature:
-            return self._batch[1]
-        specs = [each.scaler.spec for each in aimed if each.scaler.spec is not None]
-        scalers = Scalers.of(specs)
-        plan = self._planner.plan([each.scaler for each in aimed], scalers.used.shape[1])
-        scalers = dataclasses.replace(scalers, per_pod=plan.per_pod)
-        batch = _Batch(scalers, plan, Layout.of([each.group.pods for each in aimed]))
-        self._batch = (signature, batch)
-        return batch
+        """Settings and plan change with the scalers, the layout with their pods: each is kept until then."""
+        scalers, plan = self._settings_of(aimed)
+        signature = tuple((each.scaler.key, each.group.version) for each in aimed)
+        if self._layout is None or self._layout[0] != signature:
+            self._layout = (signature, Layout.of([each.group.pods for each in aimed]))
+        return _Batch(scalers, plan, self._layout[1])
+
+    def _settings_of(self, aimed: Sequence[Aimed]) -> tuple[Scalers, Plan]:
+        signature = (self._store.version, tuple(each.scaler.key for each in aimed))
+        if self._settings is None or self._settings[0] != signature:
+            scalers = Scalers.of([each.scaler.spec for each in aimed if each.scaler.spec is not None])
+            plan = self._planner.plan([each.scaler for each in aimed], scalers.used.shape[1])
+            self._settings = (signature, dataclasses.replace(scalers, per_pod=plan.per_pod), plan)
+        return self._settings[1], self._settings[2]
 
     async def _ask(self, plan: Plan, at: float) -> dict[Query, Answer]:
         """Every query of every source, all sources at once."""
@@ -156,7 +177,7 @@ class Cycle:
     ) -> list[Record]:
         keys = [each.scaler.key for each in aimed]
         current = [each.target.spec_replicas or 0 for each in aimed]
-        samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current, now.wall)
+        samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current, now.wall - self._delay)
         decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic)
         longest = max(float(rules.window.max(initial=0.0)) for rules in (batch.scalers.up, batch.scalers.down))
         self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)

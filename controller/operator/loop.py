@@ -40,7 +40,8 @@ class Grid:
                 # One bad cycle must not end the operator; what it left undone, the next one sees again.
                 self.failures += 1
                 logger.exception("the cycle failed; the next one starts as planned")
-            self.last_finished = self.clock()
+            finally:
+                self.last_finished = self.clock()
             # A cycle that ends at a moment of the grid has not missed it.
             missed = max(0, math.ceil((self.last_finished - moment) / self.interval) - 1)
             if missed > 0:

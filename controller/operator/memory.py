@@ -52,11 +52,17 @@ class ScaleEvent:
 
 @dataclass
 class Memory:
-    """Everything remembered, by the key (namespace, name) of the scaler."""
+    """Everything remembered, by the key (namespace, name) of the scaler.
 
+    A scaler that was not evaluated for more than `gap` seconds (its target was gone, the API server did not answer) has a hole
+    in its window, and remembers the count that it comes back with.
+    """
+
+    gap: float
     rows: dict[Key, int] = field(default_factory=dict)
     events: dict[Key, list[ScaleEvent]] = field(default_factory=dict)
     _subjects: dict[Key, Subject] = field(default_factory=dict)
+    _lost: dict[Key, ScaleEvent] = field(default_factory=dict)
     _free: list[int] = field(default_factory=list)
     _column: int = 0
     _replicas: NDArray[np.int64] = field(default_factory=lambda: np.zeros((16, 4), np.int64))
@@ -72,6 +78,9 @@ class Memory:
         """
         known = self._subjects.get(key)
         if known == subject:
+            row = self.rows[key]
+            if at - self._times[row].max() > self.gap:
+                self._begin(row, current, at)
             return
         self.forget(key)
         self._subjects[key] = subject
@@ -79,18 +88,23 @@ class Memory:
         if row >= len(self._replicas):
             self._grow(rows=2 * len(self._replicas), columns=self._replicas.shape[1])
         self.rows[key] = row
-        self._times[row] = -np.inf
-        # The newest column is overwritten last, so the first recommendation stays as long as the ring is long.
-        self._replicas[row, self._column - 1], self._times[row, self._column - 1] = current, at
+        self._begin(row, current, at)
         remembered = () if known is not None and known.uid == subject.uid else events()
         if remembered:
             self.events[key] = sorted(remembered, key=lambda each: each.at)
+
+    def _begin(self, row: int, current: int, at: float) -> None:
+        """Let a row know nothing but the present count."""
+        self._times[row] = -np.inf
+        # The newest column is overwritten last, so the first recommendation stays as long as the ring is long.
+        self._replicas[row, self._column - 1], self._times[row, self._column - 1] = current, at
 
     def forget(self, key: Key) -> None:
         """Forget a scaler that is gone."""
         row = self.rows.pop(key, None)
         self.events.pop(key, None)
         self._subjects.pop(key, None)
+        self._lost.pop(key, None)
         if row is not None:
             self._free.append(row)
 
@@ -123,6 +137,16 @@ class Memory:
         """Remember a scale event, and drop those that no policy and no cooldown can look back to."""
         keep = event.at - max(LONGEST_PERIOD, longest_cooldown)
         self.events[key] = [each for each in self.events.get(key, ()) if each.at > keep] + [event]
+
+    def lost(self, key: Key, event: ScaleEvent) -> None:
+        """Remember a write whose answer was lost: whether it was made, the next look at the target tells."""
+        self._lost[key] = event
+
+    def found(self, key: Key, current: int, longest_cooldown: float) -> None:
+        """Book a lost write that was made after all: the target stands where it would have put it."""
+        event = self._lost.pop(key, None)
+        if event is not None and event.after == current:
+            self.scaled(key, event, longest_cooldown)
 
     def _grow(self, rows: int, columns: int) -> None:
         """Make room, with the columns in the order of their age so that the next one to overwrite is an empty one."""

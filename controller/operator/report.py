@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from controller.api import ConditionStatus, ConditionType, KubernetesError, NotFound, Reason
+from controller.api import ConditionStatus, ConditionType, Conflict, KubernetesError, NotFound, Reason
 from controller.engine import Record
 from controller.kube import Client, EventRecorder, patch_status
 from controller.operator.clock import Moment
@@ -41,7 +41,7 @@ class _Told:
     """
 
     uid: str
-    known: Mapping[ConditionType, tuple[ConditionStatus, str]]
+    known: Mapping[str, tuple[ConditionStatus, str]]
     since: Since
     headline: Headline | None
     warned: dict[tuple[ConditionType, Reason], float] = field(default_factory=dict)
@@ -139,8 +139,9 @@ class Reporter:
         self._told[key].headline = None
         try:
             async with self._slots:
-                await patch_status(self._client, *key, due.patch)
-        except NotFound:
+                await patch_status(self._client, *key, due.scaler.uid, due.patch)
+        except (NotFound, Conflict):
+            # The object is gone, or another one has its name: there is nobody to tell.
             return
         except KubernetesError as error:
             self._telemetry.writes.labels("status", "error").inc()

@@ -59,6 +59,11 @@ class ScalerStore:
     def __contains__(self, key: Key) -> bool:
         return key in self._scalers
 
+    def is_current(self, scaler: Scaler) -> bool:
+        """Whether the object still is what it was: neither deleted, nor created anew, nor edited."""
+        known = self._scalers.get(scaler.key)
+        return known is not None and (known.uid, known.generation) == (scaler.uid, scaler.generation)
+
     def all(self) -> list[Scaler]:
         """Every scaler, in the order of their keys."""
         return [self._scalers[key] for key in sorted(self._scalers)]

@@ -20,7 +20,7 @@ Probe = Callable[[], str | None]
 class HealthServer:
     """Serves the probes and the registry on `host:port`; port 0 takes a free one."""
 
-    def __init__(self, host: str, port: int, *, alive: Probe, ready: Probe, registry: CollectorRegistry) -> None:
+    def __init__(self, host: str | None, port: int, *, alive: Probe, ready: Probe, registry: CollectorRegistry) -> None:
         self._host, self._port = host, port
         self._probes = {"/healthz": alive, "/readyz": ready}
         self._registry = registry

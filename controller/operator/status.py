@@ -126,7 +126,7 @@ def headline_in(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> H
 def _of_problem(
     scaler: Scaler,
     generation: int,
-    stated: Sequence[tuple[ConditionType, ConditionStatus, str, str]],
+    stated: Sequence[tuple[str, ConditionStatus, str, str]],
     written_at: float,
 ) -> Headline:
     # A new reason is what the user must mend, so it is news even if no condition flips; its sentence may hold a number

@@ -6,7 +6,8 @@ Pod groups are registered with the cache while a scaler needs them, so that memb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from controller.api import Forbidden, KubernetesError, NotFound, Reason
@@ -14,6 +15,9 @@ from controller.kube import Discovery, Group, PodCache, Resource, Selector, Targ
 from controller.operator.scalers import Key, Problem, Scaler
 
 __all__ = ["Aimed", "Targets"]
+
+#: (apiVersion, kind)
+Kind = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,15 @@ class Targets:
         self._cache = cache
         self._pods = pods
         self._groups: dict[Key, Group] = {}
+        self._written: dict[Key, tuple[str, int]] = {}
 
     async def aim(self, scalers: Sequence[Scaler]) -> tuple[list[Aimed], dict[Key, Problem]]:
         """The scalers whose target is there, in their order, and the problem of each other one."""
         problems: dict[Key, Problem] = {}
         resources: dict[Key, Resource] = {}
+        kinds = await self._resolve({_kind(scaler) for scaler in scalers})
         for scaler in scalers:
-            resource = await self._resource(scaler)
+            resource = kinds[_kind(scaler)]
             if isinstance(resource, Problem):
                 problems[scaler.key] = resource
             else:
@@ -71,15 +77,23 @@ class Targets:
                 why = target.selector_fault or "its /scale reports no selector, so its pods cannot be found"
                 problems[scaler.key] = Problem(Reason.INVALID_SELECTOR, f"{title}: {why}")
             else:
-                aimed.append(Aimed(scaler, resource, target, self._group(scaler, target.selector)))
+                group = self._group(scaler, target.selector)
+                aimed.append(Aimed(scaler, resource, self._as_written(scaler.key, target), group))
         self._release({each.scaler.key for each in aimed})
         return aimed, problems
 
-    async def _resource(self, scaler: Scaler) -> Resource | Problem:
-        assert scaler.spec is not None
-        ref = scaler.spec.scale_target_ref
+    def wrote(self, aimed: Aimed, replicas: int) -> None:
+        """Take note of our own write, which the watch may not have seen by the next cycle."""
+        self._written[aimed.scaler.key] = (aimed.target.resource_version, replicas)
+
+    async def _resolve(self, kinds: Collection[Kind]) -> dict[Kind, Resource | Problem]:
+        """Every kind that some scaler points at, all at once: one that does not answer must not hold up the others."""
+        asked = list(kinds)
+        return dict(zip(asked, await asyncio.gather(*(self._resource(*kind) for kind in asked)), strict=True))
+
+    async def _resource(self, api_version: str, kind: str) -> Resource | Problem:
         try:
-            resource = await self._discovery.resolve(ref.api_version, ref.kind)
+            resource = await self._discovery.resolve(api_version, kind)
         except NotFound as error:
             return Problem(Reason.TARGET_NOT_FOUND, f"spec.scaleTargetRef: {error}")
         except KubernetesError as error:
@@ -87,10 +101,18 @@ class Targets:
         if not resource.scalable:
             return Problem(
                 Reason.NOT_SCALABLE,
-                f"spec.scaleTargetRef: {ref.kind} of {ref.api_version} has no /scale; "
+                f"spec.scaleTargetRef: {kind} of {api_version} has no /scale; "
                 "point at a kind that has one, such as Deployment or StatefulSet",
             )
         return resource
+
+    def _as_written(self, key: Key, target: Target) -> Target:
+        """The target with the count that we wrote, as long as the cache shows what was there before."""
+        version, replicas = self._written.get(key, ("", 0))
+        if version and version == target.resource_version:
+            return target._replace(spec_replicas=replicas)
+        self._written.pop(key, None)
+        return target
 
     def _group(self, scaler: Scaler, selector: Selector) -> Group:
         held = self._groups.get(scaler.key)
@@ -104,6 +126,12 @@ class Targets:
     def _release(self, used: set[Key]) -> None:
         for key in self._groups.keys() - used:
             self._pods.release(self._groups.pop(key))
+            self._written.pop(key, None)
+
+
+def _kind(scaler: Scaler) -> Kind:
+    assert scaler.spec is not None
+    return scaler.spec.scale_target_ref.api_version, scaler.spec.scale_target_ref.kind
 
 
 def _target_name(scaler: Scaler) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.engine import Record
@@ -34,10 +34,15 @@ Table = Mapping[Key, Sighting]
 class Telemetry:
     """The registry and everything in it."""
 
-    def __init__(self, table: Callable[[], Table], cache_ages: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        table: Callable[[], Table],
+        cache_ages: Callable[[], Mapping[str, float]],
+        events_dropped: Callable[[], int],
+    ) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Scalers(table))
-        self.registry.register(_Caches(cache_ages))
+        self.registry.register(_Caches(cache_ages, events_dropped))
         own = self.registry
         self.cycle_seconds = Histogram(
             "compositescaler_cycle_duration_seconds",
@@ -121,10 +126,11 @@ class _Scalers(Collector):
 
 
 class _Caches(Collector):
-    """How old each cache is."""
+    """How old each cache is, and what the Events' queue lost."""
 
-    def __init__(self, ages: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, ages: Callable[[], Mapping[str, float]], events_dropped: Callable[[], int]) -> None:
         self._ages = ages
+        self._events_dropped = events_dropped
 
     def collect(self) -> Iterable[Metric]:
         """Ask every cache now."""
@@ -135,3 +141,6 @@ class _Caches(Collector):
             if math.isfinite(seconds):
                 age.add_metric([name], seconds)
         yield age
+        dropped = CounterMetricFamily("compositescaler_events_dropped", "Kubernetes Events that were not written.")
+        dropped.add_metric([], self._events_dropped())
+        yield dropped

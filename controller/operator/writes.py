@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from controller.api import Conflict, Direction, KubernetesError, Reason
+from controller.api import Conflict, Direction, KubernetesError, Reason, ServerError, Unreachable
 from controller.engine import Record
 from controller.kube import Client, EventRecorder, set_replicas
 from controller.operator.clock import Moment
 from controller.operator.memory import Memory, ScaleEvent
 from controller.operator.objects import reference
-from controller.operator.scalers import Key
+from controller.operator.scalers import Key, Scaler
 from controller.operator.targets import Aimed
 from controller.operator.telemetry import Telemetry
 
@@ -51,10 +51,21 @@ class Rescale:
 class Writer:
     """Writes counts, and says so."""
 
-    def __init__(self, client: Client, events: EventRecorder, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        client: Client,
+        events: EventRecorder,
+        telemetry: Telemetry,
+        *,
+        is_current: Callable[[Scaler], bool],
+        wrote: Callable[[Aimed, int], None],
+    ) -> None:
+        """`is_current` says whether an object still is what was decided for; `wrote` is told of each count that was written."""
         self._client = client
         self._events = events
         self._telemetry = telemetry
+        self._is_current = is_current
+        self._wrote = wrote
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def write(self, rescales: Sequence[Rescale], memory: Memory) -> dict[Key, str]:
@@ -69,8 +80,13 @@ class Writer:
     async def _write(self, rescale: Rescale, memory: Memory) -> str | None:
         aimed, record = rescale.aimed, rescale.record
         key = aimed.scaler.key
+        spec = aimed.scaler.spec
+        assert spec is not None
+        event = ScaleEvent(rescale.now.monotonic, record.current, record.desired, record.sentence)
         try:
             async with self._slots:
+                if not self._is_current(aimed.scaler):
+                    return "the CompositeScaler was edited or deleted while it was decided; deciding again in the next cycle"
                 await set_replicas(
                     self._client, aimed.resource, key[0], aimed.target.name, record.current, record.desired
                 )
@@ -81,15 +97,12 @@ class Writer:
                 if isinstance(error, Conflict)
                 else f"New size: {record.desired}; reason: {rescale.why}; error: {error}"
             )
+            if isinstance(error, Unreachable | ServerError):
+                memory.lost(key, event)
             logger.warning(failure, extra=_fields(rescale))
             return failure
-        spec = aimed.scaler.spec
-        assert spec is not None
-        memory.scaled(
-            key,
-            ScaleEvent(rescale.now.monotonic, record.current, record.desired, record.sentence),
-            max(spec.cooldown.scale_up_seconds, spec.cooldown.scale_down_seconds),
-        )
+        memory.scaled(key, event, spec.cooldown.longest)
+        self._wrote(aimed, record.desired)
         direction = Direction.UP if record.desired > record.current else Direction.DOWN
         self._telemetry.writes.labels("scale", "ok").inc()
         self._telemetry.scale_events.labels("up" if direction is Direction.UP else "down").inc()

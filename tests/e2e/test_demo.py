@@ -39,7 +39,7 @@ def test_the_promised_latency_is_held_through_the_flash_crowd_and_the_report_tel
     assert (tmp_path / "demo.svg").read_text().startswith("<svg")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     demo = start(tmp_path)
     me = psutil.Process(demo.pid)

@@ -133,10 +133,10 @@ def test_after_an_outage_of_the_api_server_everything_goes_on(
     name = begin.__name__.strip("_").replace("_", "-")
     bench.api.create(SCALERS.format(f"namespaces/{NAME}/"), scaler(name, source="thanos"))
     path = f"{SCALERS.format(f'namespaces/{NAME}/')}/{name}"
-    until(lambda: condition(bench, path, "Ready").get("reason") == Reason.UNKNOWN_SOURCE, 30, "a new scaler is seen")
+    until(lambda: condition(bench, path, "Ready").get("reason") == Reason.UNKNOWN_SOURCE, 60, "a new scaler is seen")
     # ... and so are targets and pods.
     load(bench, "12")
-    until(lambda: replicas(bench) > before["spec"]["replicas"], 30, "the target is scaled up")
+    until(lambda: replicas(bench) > before["spec"]["replicas"], 60, "the target is scaled up")
     # kopf tells of its own end as an error; what counts is that we do not.
     ours = [each for each in bench.operator.lines() if each["logger"].startswith("controller.")]
     assert [each for each in ours if "exception" in each or each["level"] == "error"] == []
@@ -153,7 +153,7 @@ def test_an_operator_that_is_killed_in_the_middle_of_a_cycle_has_forgotten_nothi
     load(bench, "1")
     before, started = replicas(bench), time.monotonic()
     bench.operator.start()
-    until(lambda: replicas(bench) != before, 30, "the target is scaled down")
+    until(lambda: replicas(bench) != before, 60, "the target is scaled down")
     assert time.monotonic() - started >= WINDOW
     found = bench.api.get(SCALER)["status"]
     assert found["scaleEvents"][: len(status["scaleEvents"])] == status["scaleEvents"][-len(found["scaleEvents"]) :]

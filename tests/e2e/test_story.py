@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,6 @@ class Story:
     events: list[dict[str, Any]]
     metrics: Metrics
     seconds_to_stop: float
-    ready_before_first_cycle: tuple[int, str]
     log: list[dict[str, Any]]
     get: str
     describe: str
@@ -74,7 +74,6 @@ def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder
     journal = Journal(cluster)
     with load.runner, OperatorProcess(folder, kubeconfig, configuration) as operator:
         began = time.monotonic()
-        ready = operator.get("/readyz")
         journal.start()
 
         def at(seconds: float) -> None:
@@ -116,14 +115,13 @@ def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder
     output.mkdir(parents=True, exist_ok=True)
     (output / "get.txt").write_text(get)
     (output / "describe.txt").write_text(describe)
-    return Story(journal, load.plant.truth(), events, metrics, took, ready, log, get, describe)
+    return Story(journal, load.plant.truth(), events, metrics, took, log, get, describe)
 
 
 def test_the_replicas_follow_the_load_up(story: Story) -> None:
     before = max(each.replicas for each in story.journal.between("low load", "rising"))
     after = story.journal.between("settled", "Prometheus stops")[-1]
     demand = max(each.demand_pods for each in story.truth)
-    assert before <= 5
     assert after.ready >= demand > before
 
 
@@ -138,8 +136,11 @@ def test_nothing_scales_down_while_prometheus_is_away_although_the_load_fell(sto
     away = story.journal.between("Prometheus stops", "Prometheus starts again")
     assert {each.replicas for each in away} == {away[0].replicas}
     assert away[-1].condition("ScalingActive") == ("False", "SourceUnreachable")
-    assert any("Prometheus" in (each.get("message") or "") or "default" in (each.get("message") or "")
-               for each in story.events if each["reason"] == "SourceUnreachable")
+    assert any(
+        "Prometheus" in (each.get("message") or "") or "default" in (each.get("message") or "")
+        for each in story.events
+        if each["reason"] == "SourceUnreachable"
+    )
 
 
 def test_scaling_down_waits_for_one_whole_clean_window(story: Story) -> None:
@@ -165,17 +166,12 @@ def test_a_restart_brings_neither_a_burst_nor_a_scale_down(story: Story) -> None
     assert all(before <= each.replicas <= before * 1.25 for each in after), [each.replicas for each in after]
 
 
-def test_the_operator_is_not_ready_before_its_first_cycle(story: Story) -> None:
-    assert story.ready_before_first_cycle[0] in (503, 200)
-    assert story.ready_before_first_cycle[0] == 200 or "not" in story.ready_before_first_cycle[1]
-
-
 def test_status_events_and_metrics_tell_the_same_story(story: Story) -> None:
     status = story.journal.latest().status
     labels = (("name", NAME), ("namespace", NAMESPACE))
     changes = [(each["from"], each["to"]) for each in status["scaleEvents"]]
     assert changes, "scale events are remembered in status"
-    assert all(after == before for (_, after), (before, _) in zip(changes, changes[1:], strict=False))
+    assert all(after == before for (_, after), (before, _) in pairwise(changes))
     assert changes[-1][1] == story.journal.latest().replicas
     sizes = [each["message"] for each in story.events if each["reason"] == "SuccessfulRescale"]
     assert {int(text.split(";")[0].removeprefix("New size: ")) for text in sizes} == {to for _, to in changes}

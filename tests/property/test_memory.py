@@ -5,6 +5,7 @@ Whatever is met, recommended and forgotten, at whatever times and with whatever 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,7 +85,7 @@ def remembered(memory: Memory, keys: list[Key]) -> list[set[tuple[float, int]]]:
 @settings(max_examples=150, deadline=None)
 @given(steps)
 def test_the_ring_remembers_what_a_list_does(cycles: list[Step]) -> None:
-    memory, lists, now = Memory(), Lists(), 1000.0
+    memory, lists, now = Memory(gap=math.inf), Lists(), 1000.0
     for step in cycles:
         for key in step.gone:
             memory.forget(key)
@@ -111,7 +112,7 @@ def test_the_ring_remembers_what_a_list_does(cycles: list[Step]) -> None:
 def test_a_scaler_remembers_its_first_count_for_a_whole_window(
     gaps: list[float], window: float, current: int, data: st.DataObject
 ) -> None:
-    memory, now = Memory(), 1000.0
+    memory, now = Memory(gap=math.inf), 1000.0
     before = data.draw(st.integers(0, 10), label="cycles before it is met")
     memory.meet(KEYS[0], SUBJECT, 1, now)
     for _ in range(before):

@@ -27,10 +27,10 @@ def sentence_of_family(name: str, **fields: Any) -> str:
 def test_one_source_is_enough_and_the_rest_has_defaults() -> None:
     configuration = Configuration.parse({"sources": {"default": SOURCE}})
     assert (configuration.interval_seconds, configuration.evaluation_delay_seconds) == (15.0, 5.0)
-    assert configuration.address == ("0.0.0.0", 8080)
+    assert configuration.address == (None, 8080)
     assert (configuration.log_format, configuration.log_level) == (LogFormat.JSON, LogLevel.INFO)
     source = configuration.sources["default"]
-    assert (source.timeout_seconds, source.most_bytes, source.window_seconds) == (10.0, 64 * 1024**2, 120.0)
+    assert (source.timeout_seconds, source.most_bytes, source.window_seconds) == (10.0, 32 * 1024**2, 120.0)
     assert source.bearer_token_file is source.ca_file is None
     assert source.families == {}
 
@@ -155,4 +155,4 @@ def test_an_address_without_a_port_is_refused_with_an_example(listen: str) -> No
 
 
 def test_a_port_alone_means_every_address() -> None:
-    assert Configuration.parse({"sources": {"default": SOURCE}, "listen": ":9000"}).address == ("0.0.0.0", 9000)
+    assert Configuration.parse({"sources": {"default": SOURCE}, "listen": ":9000"}).address == (None, 9000)

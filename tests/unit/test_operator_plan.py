@@ -23,7 +23,7 @@ OWN = SourceConfiguration.model_validate(
     {
         "url": "http://prometheus:9090",
         "families": {
-            "jobs": {"kind": "Gauge", "metric": "jobs", "selectors": ['queue="$queue"'], "per": "Target"},
+            "jobs": {"kind": "Gauge", "metric": "jobs", "selectors": ['of="$name",queue="$queue"'], "per": "Target"},
             "cpu": {"kind": "Counter", "metric": "cpu", "selectors": ['of="$name"'], "per": "Target"},
         },
     }
@@ -182,3 +182,10 @@ def test_a_target_whose_name_cannot_stand_in_a_query_is_refused(planner: Planner
 def test_what_the_models_refused_keeps_its_problem(planner: Planner) -> None:
     refused = scaler(manifest(maxReplicas=0))
     assert planner.problem(refused) is refused.problem
+
+
+def test_what_most_scalers_wait_for_is_asked_first(planner: Planner) -> None:
+    """A source answers a few queries at a time: one tenant's own must not keep everybody's families waiting."""
+    own = {"name": "own", "query": 'up{namespace="$namespace"}', "per": "Target", "target": "1"}
+    found = plan(planner, asking(own, name="a"), asking(CPU, name="b"), asking(CPU, name="c"))
+    assert "container_cpu" in found.by_source()["default"][0].text

@@ -38,7 +38,7 @@ class Desk:
         self.api, self.name, self.time = api, name, Time()
         self.client = client
         self.table: dict[tuple[str, str], Sighting] = {}
-        self.telemetry = Telemetry(lambda: self.table, dict)
+        self.telemetry = Telemetry(lambda: self.table, dict, int)
         self.recorder = EventRecorder(client, clock=lambda: self.time.monotonic, wall=lambda: self.time.wall)
         self.start()
         api.create(manifest(name))

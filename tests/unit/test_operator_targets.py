@@ -59,7 +59,8 @@ class Desk:
         self.api = api
         self.pods = PodCache()
         self.cache = TargetCache(client)
-        self.targets = Targets(Discovery(client), self.cache, self.pods)
+        self.passed = 0.0
+        self.targets = Targets(Discovery(client, clock=lambda: self.passed), self.cache, self.pods)
 
     def widget(self, name: str, replicas: int = 3, **status: Any) -> None:
         body = {"apiVersion": "it.example.com/v1", "kind": "Widget", "metadata": {"name": name}}
@@ -188,6 +189,7 @@ async def test_a_discovery_that_fails_is_a_problem_for_now(desk: Desk) -> None:
     desk.api.server.faults.answer(503, path="^/apis/it.example.com/v1$", message="try again")
     found = await desk.problem(widget("unseen"))
     assert (found.reason, found.message) == (Reason.FAILED_GET_SCALE, "spec.scaleTargetRef: try again")
+    desk.passed += 16.0
     assert len(await desk.aim(widget("unseen"))) == 1
 
 
@@ -236,3 +238,25 @@ async def test_a_selector_that_changed_is_another_group_and_the_old_one_is_given
     (after,) = await desk.aim(widget("turning"))
     assert (before.group.holders, after.group.holders) == (0, 1)
     assert str(after.group.selector) == "app=new"
+
+
+async def test_a_late_watch_is_not_believed_about_a_count_that_we_wrote_ourselves(desk: Desk) -> None:
+    desk.widget("late", 3, selector="app=late")
+    (found,) = await desk.aim(widget("late"))
+    desk.targets.wrote(found, 7)
+    (again,) = await desk.aim(widget("late"))
+    assert again.target.spec_replicas == 7
+    desk.api.send("PATCH", f"{WIDGETS}/late", {"spec": {"replicas": 5}})
+    (moved,) = await desk.aim(widget("late"))
+    assert moved.target.spec_replicas == 5
+
+
+async def test_a_group_of_kinds_that_does_not_answer_is_asked_once_for_all_of_its_scalers(desk: Desk) -> None:
+    fault = desk.api.server.faults.answer(503, path="/apis/slow.example.com/v1", times=100)
+    slow = [at("Thing", "a", "slow.example.com/v1", of=f"web-{number}") for number in range(5)]
+    aimed, problems = await desk.targets.aim(slow)
+    _, still = await desk.targets.aim(slow)
+    assert aimed == []
+    assert {each.reason for each in problems.values()} == {Reason.FAILED_GET_SCALE}
+    assert still == problems
+    assert fault.hits == 1

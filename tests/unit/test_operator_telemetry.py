@@ -31,7 +31,7 @@ def sighting(found: Record) -> Sighting:
 
 def scraped(table: dict[Key, Sighting], ages: dict[str, float] | None = None) -> dict[str, Series]:
     """What a scrape gives: series by name and labels."""
-    telemetry = Telemetry(lambda: table, lambda: ages or {})
+    telemetry = Telemetry(lambda: table, lambda: ages or {}, int)
     found: dict[str, Series] = {}
     for family in text_string_to_metric_families(generate_latest(telemetry.registry).decode()):
         for sample in family.samples:
@@ -133,7 +133,7 @@ def test_the_series_of_a_scaler_vanish_with_it() -> None:
 
 def test_a_reason_that_changed_leaves_no_series_behind() -> None:
     table = {WEB: sighting(PARTIAL)}
-    telemetry = Telemetry(lambda: table, dict)
+    telemetry = Telemetry(lambda: table, dict, int)
     generate_latest(telemetry.registry)
     table[WEB] = Sighting((Condition(ConditionType.READY, True, Reason.ACCEPTED, ""),), None)
     text = generate_latest(telemetry.registry).decode()
@@ -148,7 +148,7 @@ def test_caches_tell_their_age_once_they_have_one() -> None:
 
 
 def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
-    telemetry = Telemetry(dict, dict)
+    telemetry = Telemetry(dict, dict, int)
     telemetry.cycles.labels(result="ok").inc()
     telemetry.overruns.inc(2)
     telemetry.queries.labels(source="default").inc(3)
@@ -174,6 +174,6 @@ def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
 
 
 def test_two_operators_of_one_process_do_not_share_a_registry() -> None:
-    one, other = Telemetry(dict, dict), Telemetry(dict, dict)
+    one, other = Telemetry(dict, dict, int), Telemetry(dict, dict, int)
     one.overruns.inc()
     assert "compositescaler_cycle_overruns_total 0.0" in generate_latest(other.registry).decode()

@@ -37,9 +37,17 @@ class Desk:
     def __init__(self, api: Api, client: Client, name: str) -> None:
         self.api, self.name, self.time = api, name, Time()
         self.recorder = EventRecorder(client)
-        self.telemetry = Telemetry(dict, dict)
-        self.memory = Memory()
-        self.writer = Writer(client, self.recorder, self.telemetry)
+        self.telemetry = Telemetry(dict, dict, int)
+        self.memory = Memory(gap=60.0)
+        self.edited = False
+        self.told: list[int] = []
+        self.writer = Writer(
+            client,
+            self.recorder,
+            self.telemetry,
+            is_current=lambda _: not self.edited,
+            wrote=lambda _, replicas: self.told.append(replicas),
+        )
         self.key: Key = ("default", name)
 
     def rescale(self, case: Case, name: str = "", **changes: Any) -> Rescale:
@@ -192,3 +200,28 @@ async def test_not_too_many_writes_are_under_way_at_once(desk: Desk) -> None:
     assert desk.replicas(names[-1]) == 4
     assert await writing == {}
     assert {desk.replicas(name) for name in names} == {7}
+
+
+async def test_nothing_is_written_for_a_scaler_that_was_edited_or_deleted_meanwhile(desk: Desk) -> None:
+    desk.api.deploy(desk.name, 4)
+    rescale = desk.rescale(UP)
+    desk.edited = True
+    failures = await desk.write(rescale)
+    assert "edited or deleted" in failures[desk.key]
+    assert desk.replicas() == 4
+    assert desk.told == []
+
+
+async def test_each_count_that_was_written_is_told_so_that_a_late_watch_is_not_believed(desk: Desk) -> None:
+    desk.api.deploy(desk.name, 4)
+    await desk.write(desk.rescale(UP))
+    assert desk.told == [7]
+
+
+async def test_a_write_whose_answer_was_lost_is_booked_when_the_target_turns_out_to_stand_there(desk: Desk) -> None:
+    desk.api.deploy(desk.name, 4)
+    desk.api.server.faults.drop(method="PATCH", path="/scale", after=True)
+    assert await desk.write(desk.rescale(UP)) != {}
+    assert desk.memory.events.get(desk.key) is None
+    desk.memory.found(desk.key, desk.replicas(), 60.0)
+    assert [each.change for each in desk.memory.events[desk.key]] == [3]
