@@ -54,7 +54,8 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     rising = upwards[of]
     silent = samples.ready & ~magnitude.complete
     # Whose part is not known, or is known to be shown too low: going up what is seen of them, going down that they are full.
-    doubtful = np.where(rising, silent | ~samples.ready, silent | (samples.ready & samples.young))
+    young = samples.ready & samples.young & np.any(quality.valid & scalers.per_pod, axis=1)[of]
+    doubtful = np.where(rising, silent | ~samples.ready, silent | young)
     counted = magnitude.complete | doubtful
     assumed = np.where(doubtful & ~rising, np.maximum(magnitude.pod, target[of]), magnitude.pod)
     assumed = np.where(samples.ready, assumed, 0.0)

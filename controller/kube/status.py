@@ -14,15 +14,15 @@ COMPOSITE_SCALERS: Final = Resource(
 )
 
 
-async def patch_status(client: Client, namespace: str, name: str, uid: str, status: Mapping[str, object]) -> None:
+async def patch_status(client: Client, namespace: str, name: str, status: Mapping[str, object]) -> None:
     """Merge `status` into the object's: what is not named stays, None removes, lists are replaced whole.
 
-    Raises a `KubernetesError`; `NotFound` means that the object has gone, `Conflict` that another one has its name now.
+    Raises a `KubernetesError`; `NotFound` means that the object has gone.
     """
     await client.request(
         "PATCH",
         COMPOSITE_SCALERS.path(namespace, name, "status"),
         query={"fieldManager": FIELD_MANAGER},
-        body={"metadata": {"uid": uid}, "status": dict(status)},
+        body={"status": dict(status)},
         content_type=MERGE_PATCH,
     )

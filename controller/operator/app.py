@@ -118,7 +118,7 @@ class Operator:
             sources=self._sources,
             targets=targets,
             writer=Writer(client, self._events, self._telemetry, is_current=self.store.is_current, wrote=targets.wrote),
-            reporter=Reporter(client, self._events, self._telemetry, table),
+            reporter=Reporter(client, self._events, self._telemetry, table, is_present=self.store.is_present),
             telemetry=self._telemetry,
             clock=clock,
             interval=configuration.interval_seconds,

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from controller.api import ConditionStatus, ConditionType, Conflict, KubernetesError, NotFound, Reason
+from controller.api import ConditionStatus, ConditionType, KubernetesError, NotFound, Reason
 from controller.engine import Record
 from controller.kube import Client, EventRecorder, patch_status
 from controller.operator.clock import Moment
@@ -59,8 +59,18 @@ class _Due:
 class Reporter:
     """Keeps the table of the last cycle and decides what of it is worth writing."""
 
-    def __init__(self, client: Client, events: EventRecorder, telemetry: Telemetry, table: dict[Key, Sighting]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        events: EventRecorder,
+        telemetry: Telemetry,
+        table: dict[Key, Sighting],
+        *,
+        is_present: Callable[[Scaler], bool],
+    ) -> None:
+        """`is_present` says whether the object itself still exists, not another one of its name."""
         self._client = client
+        self._is_present = is_present
         self._events = events
         self._telemetry = telemetry
         self._table = table
@@ -139,9 +149,10 @@ class Reporter:
         self._told[key].headline = None
         try:
             async with self._slots:
-                await patch_status(self._client, *key, due.scaler.uid, due.patch)
-        except (NotFound, Conflict):
-            # The object is gone, or another one has its name: there is nobody to tell.
+                if not self._is_present(due.scaler):
+                    return
+                await patch_status(self._client, *key, due.patch)
+        except NotFound:
             return
         except KubernetesError as error:
             self._telemetry.writes.labels("status", "error").inc()

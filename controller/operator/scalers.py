@@ -59,6 +59,11 @@ class ScalerStore:
     def __contains__(self, key: Key) -> bool:
         return key in self._scalers
 
+    def is_present(self, scaler: Scaler) -> bool:
+        """Whether the object still exists; another one of the same name is not it."""
+        known = self._scalers.get(scaler.key)
+        return known is not None and known.uid == scaler.uid
+
     def is_current(self, scaler: Scaler) -> bool:
         """Whether the object still is what it was: neither deleted, nor created anew, nor edited."""
         known = self._scalers.get(scaler.key)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from controller.api.errors import Conflict, NotFound, Rejected
+from controller.api.errors import NotFound, Rejected
 from controller.kube import Client, crd_present, patch_status, wait_for_crd
 from tests.contract.conftest import Api
 from tests.contract.kube import connected
@@ -80,9 +80,8 @@ async def test_a_crd_that_is_there_is_not_waited_for(
 async def test_a_status_is_merged_and_the_spec_stays(api: Api, client: Client, scalers: str, namespace: str) -> None:
     created = api.post(scalers, SCALER)
     assert created.status == 201, created
-    uid = created.body["metadata"]["uid"]
-    await patch_status(client, namespace, "web", uid, {"desiredReplicas": 3, "currentReplicas": 2})
-    await patch_status(client, namespace, "web", uid, {"desiredReplicas": 4})
+    await patch_status(client, namespace, "web", {"desiredReplicas": 3, "currentReplicas": 2})
+    await patch_status(client, namespace, "web", {"desiredReplicas": 4})
     found = api.get(f"{scalers}/web").body
     assert (found["status"]["desiredReplicas"], found["status"]["currentReplicas"]) == (4, 2)
     assert found["spec"] == created.body["spec"]
@@ -91,21 +90,12 @@ async def test_a_status_is_merged_and_the_spec_stays(api: Api, client: Client, s
 
 async def test_a_status_of_a_scaler_that_has_gone_is_not_found(client: Client, scalers: str, namespace: str) -> None:
     with pytest.raises(NotFound, match='"none" not found'):
-        await patch_status(client, namespace, "none", "a-uid", {"desiredReplicas": 3})
+        await patch_status(client, namespace, "none", {"desiredReplicas": 3})
 
 
 async def test_a_status_that_the_schema_refuses_is_rejected_with_the_field(
     api: Api, client: Client, scalers: str, namespace: str
 ) -> None:
-    uid = api.post(scalers, SCALER).body["metadata"]["uid"]
-    with pytest.raises(Rejected, match=r"status\.desiredReplicas"):
-        await patch_status(client, namespace, "web", uid, {"desiredReplicas": "many"})
-
-
-async def test_a_status_never_reaches_another_object_of_the_same_name(
-    api: Api, client: Client, scalers: str, namespace: str
-) -> None:
     api.post(scalers, SCALER)
-    with pytest.raises(Conflict):
-        await patch_status(client, namespace, "web", "11111111-2222-3333-4444-555555555555", {"desiredReplicas": 3})
-    assert "status" not in api.get(f"{scalers}/web").body
+    with pytest.raises(Rejected, match=r"status\.desiredReplicas"):
+        await patch_status(client, namespace, "web", {"desiredReplicas": "many"})

@@ -172,3 +172,8 @@ def test_overload_never_asks_for_fewer_replicas_while_pods_are_still_to_come() -
 
 def test_surge_pods_of_a_rollout_never_turn_a_low_load_into_a_scale_up() -> None:
     assert record(Case(spec(), even(6, 0.84), current=5)).proposed == 5
+
+
+def test_young_pods_hold_nothing_where_no_dimension_is_measured_per_pod() -> None:
+    queue = spec(dimension("queue", "100", per="Target"))
+    assert record(Case(queue, young(4, None), target={"queue": 50.0})).proposed == 2

@@ -110,7 +110,9 @@ async def test_start_and_end_of_the_last_cycle_are_known() -> None:
     grid = world.grid()
     assert (grid.last_started, grid.last_finished) == (None, None)
     await run(grid)
-    assert (grid.last_started, grid.last_finished) == (1030.0, 1030.0), "the third was cancelled, and does not count as one that hangs"
+    assert (grid.last_started, grid.last_finished) == (1030.0, 1030.0), (
+        "the third was cancelled, and does not count as one that hangs"
+    )
 
 
 async def test_a_cancelled_grid_ends_in_the_middle_of_a_cycle() -> None:

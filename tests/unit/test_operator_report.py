@@ -40,13 +40,16 @@ class Desk:
         self.table: dict[tuple[str, str], Sighting] = {}
         self.telemetry = Telemetry(lambda: self.table, dict, int)
         self.recorder = EventRecorder(client, clock=lambda: self.time.monotonic, wall=lambda: self.time.wall)
+        self.gone = False
         self.start()
         api.create(manifest(name))
         self.scaler = self.seen(CALM)
 
     def start(self) -> None:
         """Begin anew, as an operator that starts again does."""
-        self.reporter = Reporter(self.client, self.recorder, self.telemetry, self.table)
+        self.reporter = Reporter(
+            self.client, self.recorder, self.telemetry, self.table, is_present=lambda _: not self.gone
+        )
 
     def seen(self, case: Case, **changes: Any) -> Scaler:
         """The object as the API server has it now, with the spec of the case."""
@@ -355,3 +358,10 @@ async def test_a_rescale_that_failed_is_told_once_in_hpas_word(desk: Desk) -> No
     assert await desk.events() == [("Warning", "FailedRescale")]
     assert desk.api.events(desk.name)[0][2] == "no answer for 0 s"
     assert desk.condition("AbleToScale")[:2] == ("False", "FailedUpdateScale")
+
+
+async def test_a_status_never_reaches_another_object_of_the_same_name(desk: Desk) -> None:
+    desk.gone = True
+    desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now)
+    await desk.reporter.flush()
+    assert "status" not in desk.api.get(desk.name)
