@@ -67,7 +67,7 @@ class Client:
     """One API server as one identity; made by `connect`, ended by `close`."""
 
     def __init__(self, configuration: Any) -> None:
-        # Reading netrc and the proxy variables again for each request costs 40 % of it.
+        # Reading netrc and the proxy variables again for each request would be a good part of its cost.
         if not _proxied(configuration.host):
             configuration.client_session_kwargs = {"trust_env": False}
         self._configuration = configuration

@@ -27,8 +27,8 @@ _SHOWN = 60
 _LOOK_AT_URL = "look whether its url leads to the root of Prometheus' API"
 
 
-# Parsing 100,000 series holds the interpreter lock for 0.2 s and takes 100 MB. One answer after another lets the event loop
-# run in between, and only one is unfolded in memory.
+# Parsing holds the interpreter lock, and a large answer unfolds to many times its size. One answer after another lets the
+# event loop run in between, and only one is unfolded in memory.
 _ONE_AT_A_TIME = threading.Lock()
 
 

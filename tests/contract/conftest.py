@@ -19,6 +19,7 @@ import requests
 
 from controller.embedded import EmbeddedApiServer, WorkloadSettings
 from tests.realparts.parts import PartLackingError, locate
+from tests.realparts.pytest_plugin import lack
 
 PATIENCE_SECONDS = 20.0
 
@@ -309,5 +310,5 @@ def _kubectl_binary() -> str:
     except PartLackingError as lacking:
         binary = shutil.which("kubectl")
         if binary is None:
-            pytest.skip(f"there is no kubectl: {lacking}")
+            lack(f"there is no kubectl: {lacking}")
         return binary

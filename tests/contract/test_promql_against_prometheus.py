@@ -22,7 +22,7 @@ from controller.embedded import EmbeddedMetricsSource
 from controller.embedded.promql.formats import formatted
 from tests.realparts.parts import locate
 from tests.realparts.prometheus import PrometheusServer
-from tests.realparts.pytest_plugin import require
+from tests.realparts.pytest_plugin import lack, require
 
 pytestmark = pytest.mark.real
 
@@ -308,7 +308,7 @@ def require_version_three(server: PrometheusServer) -> None:
     """Skip on a Prometheus of before 3: its windows are closed on the left, and it has other remarks."""
     version = requests.get(f"{server.url}/api/v1/status/buildinfo", timeout=10).json()["data"]["version"]
     if int(version.split(".")[0]) < 3:
-        pytest.skip(f"Prometheus {version} is here; its semantics are those of version 2 and not what is promised")
+        lack(f"Prometheus {version} is here; its semantics are those of version 2 and not what is promised")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -29,10 +29,14 @@ def require(part: str) -> None:
     try:
         locate(part)
     except PartLackingError as lacking:
-        reason = f"real part {part} is lacking: {lacking}"
-        if os.environ.get(REQUIRE_VARIABLE) == "1":
-            pytest.fail(f"{reason} ({REQUIRE_VARIABLE}=1 demands it)", pytrace=False)
-        pytest.skip(reason)
+        lack(f"real part {part} is lacking: {lacking}")
+
+
+def lack(reason: str) -> NoReturn:
+    """Skip the running test for this reason, or fail it where the real parts are demanded."""
+    if os.environ.get(REQUIRE_VARIABLE) == "1":
+        pytest.fail(f"{reason} ({REQUIRE_VARIABLE}=1 demands it)", pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
