@@ -1,7 +1,6 @@
-"""The operator as a process: kopf's wiring, and everything that runs beside it, started and stopped in order.
+"""The operator as a process: everything wired together, started and stopped in order, and healthy or not.
 
-kopf does start-up, clean-up, login and the watch of CompositeScalers, nothing else: its handlers return nothing and touch no patch, so
-that it never writes to an object. Why not more of it is used is in docs/architecture.md.
+What kopf does in it is in `watch`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import kopf
-import kubernetes.client
-import kubernetes.config
 
-from controller.api import GROUP, PLURAL, VERSION, Configuration, KubernetesError
+from controller.api import Configuration, KubernetesError
 from controller.kube import (
     COMPOSITE_SCALERS,
     CURRENT_SECONDS,
@@ -41,6 +38,7 @@ from controller.operator.scalers import Key, ScalerStore
 from controller.operator.server import HealthServer
 from controller.operator.targets import Targets
 from controller.operator.telemetry import Sighting, Telemetry
+from controller.operator.watch import PAGE, registry, settings
 from controller.operator.writes import Writer
 from controller.prometheus import Source
 
@@ -48,45 +46,12 @@ __all__ = ["Operator", "run"]
 
 #: kopf keeps what it saw before a 410 for ever; our own list puts that right this often (seconds).
 RESYNC: Final = 300.0
-#: So many CompositeScalers are listed at once.
-PAGE: Final = 500
 #: A watch that failed begins anew after this (seconds).
 AGAIN: Final = 2.0
 #: A cycle that has not ended after so many intervals means that the loop hangs.
 HANGS_AFTER: Final = 4
 
 logger = logging.getLogger(__name__)
-
-
-class NoDiffBase(kopf.DiffBaseStorage):
-    """Keeps no last-handled configuration: nothing is written, and no event costs a deep copy of the object."""
-
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        """There never is one."""
-        return None
-
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        """Keep nothing."""
-
-
-class NoProgress(kopf.ProgressStorage):
-    """Keeps no progress of handlers, because ours finish at once."""
-
-    def fetch(self, *, key: Any, body: kopf.Body) -> None:
-        """There never is any."""
-
-    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Keep nothing."""
-
-    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Nothing to remove."""
-
-    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
-        """Nothing to touch."""
-
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
-        """Nothing of ours is in there."""
-        return essence
 
 
 class Operator:
@@ -263,7 +228,10 @@ async def _watched_to_the_end(operator: Operator, kubeconfig: Path | None) -> bo
     """Run kopf until a signal; false where it gave up: any error in a watch but 410 is the end for it, etcd without a leader too."""
     try:
         await kopf.operator(
-            registry=_registry(operator, kubeconfig), settings=_settings(), clusterwide=True, standalone=True
+            registry=registry(operator.store, operator.start, operator.stop, kubeconfig),
+            settings=settings(),
+            clusterwide=True,
+            standalone=True,
         )
     except Exception as error:
         logger.warning("the watch of CompositeScalers failed, it begins anew in %g s: %s", AGAIN, error)
@@ -290,63 +258,3 @@ async def _crd_or_signal(client: Client, pause: float) -> bool:
     if waits[0] in done:
         await waits[0]
     return not stopped.is_set()
-
-
-def _registry(operator: Operator, kubeconfig: Path | None) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.startup(registry=registry)
-    async def _start(**_: Any) -> None:
-        await operator.start()
-
-    @kopf.on.cleanup(registry=registry)
-    async def _stop(**_: Any) -> None:
-        await operator.stop()
-
-    @kopf.on.login(registry=registry)
-    async def _login(logger: Any, settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
-        if kubeconfig is not None:
-            return _connection(kubeconfig)
-        return kopf.login_via_client(logger=logger, settings=settings)
-
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    async def _seen(event: kopf.RawEvent, **_: Any) -> None:
-        body: Any = event["object"]
-        if event["type"] == "DELETED":
-            operator.store.remove((body["metadata"]["namespace"], body["metadata"]["name"]), body["metadata"]["uid"])
-        else:
-            operator.store.upsert(body)
-
-    return registry
-
-
-def _connection(kubeconfig: Path) -> kopf.ConnectionInfo:
-    """The file that was asked for, even inside a pod, where kopf's own login would prefer the pod's account."""
-    access = kubernetes.client.Configuration()
-    kubernetes.config.load_kube_config(config_file=str(kubeconfig), client_configuration=access)
-    header = access.get_api_key_with_prefix("authorization") or access.get_api_key_with_prefix("BearerToken") or ""
-    scheme, _, token = header.rpartition(" ")
-    return kopf.ConnectionInfo(
-        server=access.host,
-        ca_path=access.ssl_ca_cert,
-        insecure=not access.verify_ssl,
-        username=access.username or None,
-        password=access.password or None,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_path=access.cert_file,
-        private_key_path=access.key_file,
-    )
-
-
-def _settings() -> kopf.OperatorSettings:
-    settings = kopf.OperatorSettings()
-    settings.scanning.disabled = True
-    settings.posting.enabled = False
-    settings.watching.chunk_size = PAGE
-    settings.watching.server_timeout = 300
-    settings.queueing.idle_timeout = 1
-    settings.networking.request_timeout = 30
-    settings.persistence.diffbase_storage = NoDiffBase()
-    settings.persistence.progress_storage = NoProgress()
-    return settings

@@ -185,6 +185,8 @@ async def test_a_stopped_server_ends_its_watches_and_frees_its_port() -> None:
 
 
 def test_the_thread_is_gone_when_the_server_is() -> None:
+    before = set(threading.enumerate())
     with EmbeddedApiServer.in_thread():
-        assert "embedded-api-server" in {thread.name for thread in threading.enumerate()}
-    assert "embedded-api-server" not in {thread.name for thread in threading.enumerate()}
+        (own,) = set(threading.enumerate()) - before
+        assert own.name == "embedded-api-server"
+    assert not own.is_alive()

@@ -16,8 +16,9 @@ from aiohttp import web
 
 from controller.api import Configuration
 from controller.operator import app
-from controller.operator.app import NoDiffBase, NoProgress, Operator
+from controller.operator.app import Operator
 from controller.operator.clock import Clock
+from controller.operator.watch import NoDiffBase, NoProgress
 from tests.operator_support import Api, Time, connected, manifest, serving
 from tests.unit import kube_server
 
