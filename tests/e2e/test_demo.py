@@ -12,17 +12,27 @@ from pathlib import Path
 import psutil
 import pytest
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The demo in a folder of its own, which is its temporary folder too."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "controller", "demo", *arguments],
-        cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """The demo in a folder of its own, which is its temporary folder too.
+
+    It gets every signal as a terminal would give it, even where the tests themselves were told to ignore some (nohup).
+    """
+    before = {number: signal.signal(number, lambda *_: None) for number in INTERRUPTIONS}
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "controller", "demo", *arguments],
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_the_promised_latency_is_held_through_the_flash_crowd_and_the_report_tells_so(tmp_path: Path) -> None:
@@ -39,7 +49,7 @@ def test_the_promised_latency_is_held_through_the_flash_crowd_and_the_report_tel
     assert (tmp_path / "demo.svg").read_text().startswith("<svg")
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("how", INTERRUPTIONS)
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     demo = start(tmp_path)
     me = psutil.Process(demo.pid)

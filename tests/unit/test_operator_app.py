@@ -225,6 +225,21 @@ async def test_an_operator_that_stopped_leaves_no_task_behind(api: Api) -> None:
     await eventually(lambda: asyncio.all_tasks() <= before)
 
 
+async def test_nothing_is_decided_on_pods_that_nobody_has_heard_of_for_minutes(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = CONFIGURATION.model_copy(update={"interval": "1s"})
+    monkeypatch.setattr("tests.unit.test_operator_app.CONFIGURATION", often)
+    time = Time()
+    async with running(api, time.clock) as (_, ask):
+        await ready(ask)
+        time.pass_(200.0)
+        assert await ask("/readyz") == (503, "the pods were last heard of 200 s ago\n")
+        async with asyncio.timeout(20):
+            while 'compositescaler_cycles_total{result="stale"} ' not in (await ask("/metrics"))[1]:
+                await asyncio.sleep(0.05)
+
+
 # What kopf keeps for itself in other operators
 
 

@@ -32,7 +32,9 @@ def run(report: Path, picture: Path | None, seed: int) -> int:
     """Play it; returns the exit status: 0 when the promise was held, 1 when not, 130 when interrupted."""
     console = Console()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        # What was told to be ignored (nohup) stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     moments: list[Moment] = []
     try:
         with tempfile.TemporaryDirectory(prefix="compositescaler-demo-") as folder:
