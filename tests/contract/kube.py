@@ -24,6 +24,8 @@ async def connected(kubeconfig: Path) -> AsyncIterator[Client]:
         yield client
     finally:
         await client.close()
+        # TLS connections end in the background; aiohttp's own advice is to give them a moment before the loop goes.
+        await asyncio.sleep(0.05)
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -1,15 +1,18 @@
 """Whose identity the client has: of a kubeconfig, or of the pod that it runs in."""
 
+import asyncio
+from contextlib import aclosing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from kubernetes.aio.config import incluster_config
 
 from controller.api.errors import Forbidden
 from controller.kube import Client
 from tests.contract.conftest import Api
-from tests.contract.kube import connected
+from tests.contract.kube import connected, eventually
 from tests.realparts.controlplane import ControlPlane
 
 
@@ -51,3 +54,22 @@ async def test_a_wrong_token_is_forbidden(real_api: Api, tmp_path: Path) -> None
     async with connected(path) as client:
         with pytest.raises(Forbidden, match="Unauthorized"):
             await client.request("GET", "/api/v1/pods")
+
+
+async def test_a_closed_client_leaves_no_connection_behind(api: Api) -> None:
+    def connections() -> set[int]:
+        port = urlsplit(api.url).port
+        found = psutil.Process().net_connections("inet")
+        return {each.laddr.port for each in found if getattr(each.raddr, "port", None) == port}
+
+    before = connections()
+    async with connected(api.kubeconfig) as client:
+        await asyncio.gather(*(client.request("GET", "/version") for _ in range(10)))
+        async with aclosing(client.stream("/api/v1/pods", {"watch": "true", "allowWatchBookmarks": "true"})) as lines:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(anext(lines, None), 0.3)
+        abandoned = asyncio.create_task(client.request("GET", "/api/v1/pods"))
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        assert connections() - before
+    await eventually(lambda: not connections() - before)
