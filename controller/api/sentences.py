@@ -59,7 +59,12 @@ def _text(kind: str, found: Any, context: dict[str, Any], message: str) -> str:
     if kind == "extra_forbidden":
         return "unknown field, remove it or correct its name"
     if kind in TYPES:
-        hint = f", write {json.dumps(str(found))} in quotes" if _is_unquoted(kind, found) else ""
+        hint = ""
+        if _is_unquoted(kind, found):
+            # A bare number taken for a share would become as many cores: 70 is hardly ever what is meant.
+            hint = (
+                ', write it with its unit, for example 70%, 350m, 1Gi or 250ms, or a plain number in quotes like "300"'
+            )
         return f"must be of type {TYPES[kind]}{hint} (got {_short(found)})"
     if kind in ("enum", "literal_error"):
         expected = context["expected"].replace("'", '"').replace(" or ", ", ")

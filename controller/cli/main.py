@@ -52,14 +52,17 @@ def print_crd() -> None:
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(help="Manifests; - reads standard input.")]) -> None:
     """Check CompositeScaler manifests without a cluster: what is wrong, and what to write instead."""
-    fine = True
-    for file in files:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        scalers = [each for document in yaml.safe_load_all(text) for each in _scalers(document)]
-        if not scalers:
-            typer.echo(f"{file}: there is no {SCALER_KIND} in it", err=True)
-        fine &= bool(scalers) and False not in [_fine(str(file), each) for each in scalers]
-    raise typer.Exit(0 if fine else 2)
+    found = [(str(file), each) for file in files for each in _scalers_in(file)]
+    if not found:
+        typer.echo(f"there is no {SCALER_KIND} in {', '.join(map(str, files))}", err=True)
+    fine = [_fine(file, each) for file, each in found]
+    raise typer.Exit(0 if found and all(fine) else 2)
+
+
+def _scalers_in(file: Path) -> list[dict[str, Any]]:
+    """The CompositeScalers of one file of manifests."""
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    return [each for document in yaml.safe_load_all(text) for each in _scalers(document)]
 
 
 def _scalers(document: Any) -> Iterator[dict[str, Any]]:
@@ -89,7 +92,8 @@ def _fine(file: str, manifest: dict[str, Any]) -> bool:
     try:
         scaler = CompositeScaler.parse(manifest)
     except InvalidManifest as error:
-        typer.echo(f"{file}: {error}", err=True)
+        name = (manifest.get("metadata") or {}).get("name", "without a name")
+        typer.echo(f"{file}: {name}: {error}", err=True)
         return False
     typer.echo(f"{file}: {'/'.join(scaler.key)} is valid")
     return True

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason
 from controller.engine import sentences
+from controller.engine.batch import Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.reasons import NONE, reason
 
@@ -116,6 +117,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         direction=Direction.UP if proposed > current else Direction.DOWN,
         window=float((scalers.up if proposed > current else scalers.down).window[row]),
         cooldown=float((scalers.up if proposed > current else scalers.down).cooldown[row]),
+        cautious=_outside(scalers, row, total),
         since_event=float(decisions.now - decisions.history.changed_at[row].max()),
         unready=unready,
         invalid=tuple(f"{each.name}: {each.message}" for each in dimensions if not each.valid),
@@ -176,3 +178,9 @@ def _defect(decisions: Decisions, row: int, at: int, why: Reason) -> sentences.D
         max_age=max_age,
         min_coverage=float(scalers.min_coverage[row]),
     )
+
+
+def _outside(scalers: Scalers, row: int, total: float) -> bool:
+    """Whether the magnitude as it is shown lies outside the tolerance around its target."""
+    ratio = total / float(scalers.target_magnitude[row])
+    return not (1 - float(scalers.down.tolerance[row]) <= ratio <= 1 + float(scalers.up.tolerance[row]))

@@ -29,6 +29,7 @@ class Held:
     window: float
     cooldown: float
     since_event: float
+    cautious: bool
     unready: int
     invalid: tuple[str, ...]
 
@@ -83,6 +84,7 @@ def of_rule(held: Held) -> str:
         Reason.AT_TARGET: "the number that runs",
         Reason.WITHIN_TOLERANCE: (
             f"within the tolerance of {held.tolerance_down:.3g} below and {held.tolerance_up:.3g} above the target"
+            + (", once the pods that are not fully measured yet are counted" if held.cautious else "")
         ),
         Reason.PARTIAL_METRICS: f"nothing scales down while a dimension is missing ({missing})",
         Reason.NO_VALID_METRIC: f"no dimension can be believed ({missing})",

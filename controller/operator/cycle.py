@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from controller.operator.writes import Rescale, Writer
 from controller.prometheus import Answer, Fault, Query, Source
 
 __all__ = ["Cycle"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Cycle:
         self._settings: tuple[tuple[object, ...], Scalers, Plan] | None = None
         self._layout: tuple[tuple[object, ...], Layout] | None = None
         self._finishing: asyncio.Task[None] | None = None
+        self._silent: set[str] = set()
 
     async def run(self) -> None:
         """Do one cycle."""
@@ -167,10 +171,20 @@ class Cycle:
         for (name, queries), of_source in zip(grouped.items(), found, strict=True):
             answers |= of_source
             self._telemetry.queries.labels(name).inc(len(queries))
-            for answer in of_source.values():
-                if isinstance(answer, Fault):
-                    self._telemetry.query_faults.labels(name, str(answer.reason)).inc()
+            faults = [answer for answer in of_source.values() if isinstance(answer, Fault)]
+            for fault in faults:
+                self._telemetry.query_faults.labels(name, str(fault.reason)).inc()
+            self._tell_of(name, faults if len(faults) == len(of_source) else [])
         return answers
+
+    def _tell_of(self, source: str, faults: Sequence[Fault]) -> None:
+        """One log line when a source stops answering, and one when it answers again; `faults` where it answers nothing."""
+        if faults and source not in self._silent:
+            self._silent.add(source)
+            logger.warning("no answer can be used: %s", faults[0].message, extra={"source": source})
+        elif not faults and source in self._silent:
+            self._silent.remove(source)
+            logger.info("source %s answers again", source, extra={"source": source})
 
     def _decide(
         self, aimed: Sequence[Aimed], batch: _Batch, answers: Mapping[Query, Answer], now: Moment

@@ -53,7 +53,7 @@ def test_a_bad_manifest_is_a_sentence_and_status_2_in_a_list_too(document: dict[
 
 def test_a_file_without_a_scaler_is_not_called_valid() -> None:
     found = run("check", "-", text="kind: Deployment")
-    assert (found.returncode, found.stderr) == (2, "-: there is no CompositeScaler in it\n")
+    assert (found.returncode, found.stderr) == (2, "there is no CompositeScaler in -\n")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"sources: {}"])
@@ -64,3 +64,10 @@ def test_a_configuration_that_cannot_be_read_is_a_sentence_and_status_2(tmp_path
     assert found.returncode == 2
     assert found.stderr.startswith("compositescaler: ")
     assert "Traceback" not in found.stderr
+
+
+def test_the_examples_are_valid_among_other_manifests() -> None:
+    examples = sorted(str(each) for each in (Path(__file__).parents[2] / "manifests").rglob("*.yaml"))
+    found = run("check", *examples)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.count("is valid") >= 3

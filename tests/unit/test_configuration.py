@@ -116,7 +116,11 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
     ("fields", "expected"),
     [
         ({"timeout": "0s"}, 'sources.default.timeout: must be above 0 (got "0s")'),
-        ({"timeout": 10}, 'sources.default.timeout: must be of type string, write "10" in quotes (got 10)'),
+        (
+            {"timeout": 10},
+            "sources.default.timeout: must be of type string, write it with its unit, for example 70%, 350m, 1Gi or 250ms, "
+            'or a plain number in quotes like "300" (got 10)',
+        ),
         (
             {"maxBytes": "many"},
             'sources.default.maxBytes: must be above 0, write for example 1, or 0.8 in quotes (got "many")',

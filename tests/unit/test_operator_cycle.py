@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from controller.api import Reason
 from controller.operator.clock import Clock
 from controller.operator.cycle import Cycle
 from controller.operator.scalers import ScalerStore
 from controller.operator.telemetry import Telemetry
+from controller.prometheus import Fault
 
 
 class Reporter:
@@ -71,3 +74,14 @@ async def test_a_stop_lets_the_writes_under_way_end_but_does_not_wait_for_ever(
         reporter.answered.set()
     await one.settle(0.05)
     assert reporter.wrote is answers
+
+
+async def test_a_source_that_falls_silent_and_comes_back_is_one_log_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "controller.operator.cycle")
+    one, away = cycle(Reporter()), [Fault(Reason.SOURCE_UNREACHABLE, "source default cannot be reached")]
+    for faults in (away, away, [], []):
+        one._tell_of("default", faults)
+    assert [each.getMessage() for each in caplog.records] == [
+        "no answer can be used: source default cannot be reached",
+        "source default answers again",
+    ]

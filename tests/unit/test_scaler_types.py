@@ -162,7 +162,10 @@ def test_two_broken_rules_of_one_dimension_are_both_told() -> None:
 
 def test_a_number_where_text_belongs_is_answered_with_the_text_to_write() -> None:
     text = sentence(dimensions=[{"name": "queue", "query": "x", "target": 300}])
-    assert text == 'spec.dimensions[0].target: must be of type string, write "300" in quotes (got 300)'
+    assert text == (
+        "spec.dimensions[0].target: must be of type string, write it with its unit, for example 70%, 350m, 1Gi or 250ms, "
+        'or a plain number in quotes like "300" (got 300)'
+    )
 
 
 @pytest.mark.parametrize(

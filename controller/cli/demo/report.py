@@ -95,7 +95,11 @@ def _headline(verdict: Verdict, promise: str) -> str:
     judged = verdict.seconds - verdict.starting_seconds
     if verdict.held:
         title = "✓ The promise was held"
-        text = f"The 95th percentile stayed at or below {promise} in all {judged} seconds in which no pod was starting."
+        text = (
+            f"The 95th percentile stayed at or below {promise} in all {judged} seconds in which no pod was starting. It was above "
+            f"in {verdict.slow_starting_seconds} of the {verdict.starting_seconds} seconds in which pods were, "
+            f"{seconds_text(verdict.worst_starting_p95_seconds)} at its worst."
+        )
     elif judged:
         title = "✗ The promise was broken"
         text = (

@@ -130,5 +130,10 @@ def _conclude(console: Console, moments: Sequence[Moment], report: Path, picture
         console.print(
             f"[red]broken:[/] the 95th percentile was above {promise} in {verdict.slow_seconds} of the {outside}"
         )
+    console.print(
+        f"while pods were starting it was above in {verdict.slow_starting_seconds} of {verdict.starting_seconds} seconds, "
+        f"{seconds_text(verdict.worst_starting_p95_seconds)} at its worst",
+        soft_wrap=True,
+    )
     console.print(f"report: {report.resolve()}", soft_wrap=True)
     return 0 if verdict.held else 1

@@ -86,6 +86,7 @@ class Verdict:
     """Over the promise while nothing was starting: none is allowed."""
     starting_seconds: int
     slow_starting_seconds: int
+    worst_starting_p95_seconds: float
     worst_p95_seconds: float
     """While nothing was starting."""
     median_p95_seconds: float
@@ -116,6 +117,7 @@ class Verdict:
             slow_seconds=sum(moment.slow for moment in judged),
             starting_seconds=len(starting),
             slow_starting_seconds=sum(moment.slow for moment in starting),
+            worst_starting_p95_seconds=max((moment.p95_seconds for moment in starting), default=0.0),
             worst_p95_seconds=max((moment.p95_seconds for moment in judged), default=0.0),
             median_p95_seconds=latencies[len(latencies) // 2],
             peak_load_rps=max(moment.load_rps for moment in moments),

@@ -132,7 +132,7 @@ def screen(moments: Sequence[Moment], heading: str, duration: float, width: int)
     title.add_column(no_wrap=True, justify="right")
     title.add_row(Text(heading, style="bold"), Text(f" {clock}", style="dim"))
     plot = max(width - LABEL - SCALE - 2, 10)
-    sentence = now.decision or "No decision yet."
+    sentence = f"last recorded decision: {now.decision}" if now.decision else "No decision yet."
     return Group(
         title,
         Rule(style="grey30"),
