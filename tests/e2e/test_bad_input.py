@@ -247,7 +247,10 @@ def test_the_operator_stays_healthy(story: Story) -> None:
     assert story.health == (200, "ok\n")
     assert story.metrics["compositescaler_scalers"][()] == len(CASES) + len(BESIDE) + 1
     assert story.metrics["compositescaler_cycles_total"].get((("result", "error"),), 0) == 0
-    assert [each for each in story.log if "exception" in each or each["level"] == "error"] == []
+    errors = [each for each in story.log if "exception" in each or each["level"] == "error"]
+    # The story replaces the CRD; for a second the API server answers 429 "storage is (re)initializing", and kopf tells that it retries.
+    retries = [each for each in errors if each["logger"].startswith("kopf") and "will retry" in each["message"]]
+    assert [each for each in errors if each not in retries] == []
 
 
 def test_faults_are_counted_by_source_and_reason(story: Story) -> None:
