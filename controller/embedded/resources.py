@@ -68,10 +68,6 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
-    def qualified(self) -> str:
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
     def storage(self) -> str:
         """The name of the collection that holds the objects of every version."""
         group = self.group if self.storage_group is None else self.storage_group

@@ -50,10 +50,6 @@ class Sink(Protocol[ItemT_contra]):
         """What the sink holds."""
 
 
-class _Version(TypedDict):
-    resourceVersion: str
-
-
 # "continue" is a keyword of Python, hence this form.
 _PageMetadata = TypedDict("_PageMetadata", {"resourceVersion": str, "continue": NotRequired[str | None]})
 

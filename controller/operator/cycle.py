@@ -71,6 +71,7 @@ class Cycle:
         self._delay = evaluation_delay
         # A window with a hole longer than this says nothing about what was wanted in it.
         self._memory = Memory(gap=2.5 * interval)
+        self._problems: tuple[int, dict[Key, Problem]] | None = None
         self._settings: tuple[tuple[object, ...], Scalers, Plan] | None = None
         self._layout: tuple[tuple[object, ...], Layout] | None = None
         self._finishing: asyncio.Task[None] | None = None
@@ -81,7 +82,7 @@ class Cycle:
         now = self._clock.now()
         scalers = self._store.all()
         self._telemetry.scalers.set(len(scalers))
-        self._forget({scaler.key for scaler in scalers})
+        self._forget()
         problems, planned = self._sort_out(scalers)
         with self._step("targets"):
             aimed, lost = await self._targets.aim(planned)
@@ -119,20 +120,16 @@ class Cycle:
             for each, record in decided:
                 key = each.scaler.key
                 self._reporter.decision(each, record, failures.get(key), self._memory.events.get(key, ()), now)
-            self._reporter.keep_only({scaler.key for scaler in self._store.all()})
+            self._reporter.keep_only(self._store.keys())
             await self._reporter.flush()
 
     def _sort_out(self, scalers: Sequence[Scaler]) -> tuple[dict[Key, Problem], list[Scaler]]:
-        """Which scalers cannot be asked about at all, and the others."""
-        problems: dict[Key, Problem] = {}
-        fine = []
-        for scaler in scalers:
-            problem = self._planner.problem(scaler)
-            if problem is None:
-                fine.append(scaler)
-            else:
-                problems[scaler.key] = problem
-        return problems, fine
+        """Which scalers cannot be asked about at all, and the others; judged anew only when a spec came, changed or went."""
+        if self._problems is None or self._problems[0] != self._store.version:
+            found = {scaler.key: self._planner.problem(scaler) for scaler in scalers}
+            self._problems = (self._store.version, {key: each for key, each in found.items() if each is not None})
+        problems = dict(self._problems[1])
+        return problems, [scaler for scaler in scalers if scaler.key not in problems]
 
     def _meet(self, aimed: Sequence[Aimed], now: Moment) -> None:
         for each in aimed:
@@ -197,8 +194,8 @@ class Cycle:
         self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)
         return [record_of(decisions, row, said[row]) for row in range(len(decisions))]
 
-    def _forget(self, present: set[Key]) -> None:
-        for key in self._memory.rows.keys() - present:
+    def _forget(self) -> None:
+        for key in self._memory.rows.keys() - self._store.keys():
             self._memory.forget(key)
 
     @contextmanager

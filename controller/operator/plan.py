@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,14 @@ class Plan:
     divisor: NDArray[np.int8]
     per_pod: NDArray[np.bool_]
     window: NDArray[np.float64]
+
+    def cells(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """For each query the rows and the columns of `query_of` that it answers."""
+        flat = self.query_of.ravel()
+        order = np.argsort(flat, kind="stable")
+        bounds = np.searchsorted(flat[order], np.arange(len(self.queries) + 1))
+        width = self.query_of.shape[1]
+        return [divmod(order[start:stop], width) for start, stop in pairwise(bounds)]
 
     def by_source(self) -> dict[str, list[Query]]:
         """The queries grouped by the source that answers them, those that most scalers wait for first.

@@ -7,7 +7,7 @@ asks for is prepared when the object changes, not every cycle.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,6 +59,10 @@ class ScalerStore:
     def __contains__(self, key: Key) -> bool:
         return key in self._scalers
 
+    def keys(self) -> Set[Key]:
+        """The keys of all scalers."""
+        return self._scalers.keys()
+
     def is_present(self, scaler: Scaler) -> bool:
         """Whether the object still exists; another one of the same name is not it."""
         known = self._scalers.get(scaler.key)
@@ -88,15 +92,15 @@ class ScalerStore:
             return
         status = _status(obj)
         version = metadata.get("resourceVersion", "")
-        # A refused object is read again: a newer schema prunes what it hands out without a new generation.
-        if (
-            known is not None
-            and (known.uid, known.generation) == (uid, generation)
-            and (known.problem is None or known.problem == _parse(obj)[1])
-        ):
-            self._scalers[key] = replace(known, resource_version=version, status=status)
+        same = known if known is not None and (known.uid, known.generation) == (uid, generation) else None
+        if same is None or same.problem is not None:
+            # A refused object is read again: a newer schema prunes what it hands out without a new generation.
+            spec, problem = _parse(obj)
+        else:
+            spec, problem = same.spec, None
+        if same is not None and problem == same.problem:
+            self._scalers[key] = replace(same, resource_version=version, status=status)
             return
-        spec, problem = _parse(obj)
         if problem is not None:
             logger.warning(problem.message, extra={"namespace": key[0], "scaler": key[1], "reason": problem.reason})
         self._scalers[key] = Scaler(key, uid, generation, version, spec, problem, status)

@@ -84,23 +84,23 @@ def join(
     faults = np.full((count, width), NONE, np.int16)
     said: list[dict[str, str]] = [{} for _ in range(count)]
 
-    for index, query in enumerate(plan.queries):
-        asks = plan.query_of == index
-        answer = answers[query]
-        match answer:
+    for query, cells in zip(plan.queries, plan.cells(), strict=True):
+        match answers[query]:
             case Fault(reason=reason, message=message):
-                faults[asks] = code(reason)
-                for row, at in zip(*np.nonzero(asks), strict=True):
+                faults[cells] = code(reason)
+                for row, at in zip(*cells, strict=True):
                     said[row][scalers.names[row][at]] = message
             case Scalar(value=value, age=age):
-                target_values[asks], target_ages[asks], target_seen[asks] = value, age, True
-            case Column():
-                found, source = _rows(layout, answer)
-                for at in np.flatnonzero(asks.any(axis=0)):
-                    mine = asks[layout.scaler[found], at]
+                target_values[cells], target_ages[cells], target_seen[cells] = value, age, True
+            case Column() as column:
+                found, source = _rows(layout, column)
+                for at in np.unique(cells[1]):
+                    asks = np.zeros(count, np.bool_)
+                    asks[cells[0][cells[1] == at]] = True
+                    mine = asks[layout.scaler[found]]
                     into = found[mine]
-                    values[into, at] = answer.values[source[mine]]
-                    ages[into, at] = answer.ages[source[mine]]
+                    values[into, at] = column.values[source[mine]]
+                    ages[into, at] = column.ages[source[mine]]
                     seen[into, at] = True
     _divide_by_requests(scalers, layout, plan, values, faults)
     return (

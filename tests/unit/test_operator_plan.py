@@ -189,3 +189,10 @@ def test_what_most_scalers_wait_for_is_asked_first(planner: Planner) -> None:
     own = {"name": "own", "query": 'up{namespace="$namespace"}', "per": "Target", "target": "1"}
     found = plan(planner, asking(own, name="a"), asking(CPU, name="b"), asking(CPU, name="c"))
     assert "container_cpu" in found.by_source()["default"][0].text
+
+
+def test_each_query_knows_the_cells_that_it_answers(planner: Planner) -> None:
+    found = plan(planner, asking(MEMORY, CPU), asking(CPU, name="api"), asking(QUEUE, CPU, name="work"))
+    for index, cells in enumerate(found.cells()):
+        expected = np.nonzero(found.query_of == index)
+        assert [each.tolist() for each in cells] == [each.tolist() for each in expected]
