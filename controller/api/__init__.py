@@ -17,7 +17,9 @@ from controller.api.configuration import (
     LogLevel,
     SourceConfiguration,
 )
+from controller.api.demand import Demand, DemandSignal
 from controller.api.dimensions import Dimension, OnMissing, Per
+from controller.api.efficacy import Efficacy, EfficacyAction
 from controller.api.errors import (
     CompositeScalerError,
     Conflict,
@@ -33,7 +35,7 @@ from controller.api.errors import (
     TooManyRequests,
     Unreachable,
 )
-from controller.api.magnitude import Aggregation, Magnitude, Quality
+from controller.api.magnitude import Aggregation, Magnitude, Quality, Response
 from controller.api.reasons import Reason
 from controller.api.scaler import GROUP, KIND, PLURAL, VERSION, CompositeScaler, Metadata, ScaleTargetRef, Spec
 from controller.api.status import (
@@ -43,6 +45,10 @@ from controller.api.status import (
     ConditionType,
     Decision,
     DimensionStatus,
+    IneffectiveDimension,
+    Learned,
+    LearnedCapacity,
+    LearnedFloor,
     PodCounts,
     ScaleEvent,
     Stages,
@@ -77,18 +83,26 @@ __all__ = [
     "Conflict",
     "Cooldown",
     "Decision",
+    "Demand",
+    "DemandSignal",
     "Dimension",
     "DimensionStatus",
     "Direction",
     "DirectionRules",
+    "Efficacy",
+    "EfficacyAction",
     "FamilyConfiguration",
     "FamilyKind",
     "Forbidden",
     "Gone",
+    "IneffectiveDimension",
     "InvalidAmount",
     "InvalidConfiguration",
     "InvalidManifest",
     "KubernetesError",
+    "Learned",
+    "LearnedCapacity",
+    "LearnedFloor",
     "LogFormat",
     "LogLevel",
     "Magnitude",
@@ -101,6 +115,7 @@ __all__ = [
     "Quality",
     "Reason",
     "Rejected",
+    "Response",
     "ScaleEvent",
     "ScaleTargetRef",
     "ScalingPolicy",

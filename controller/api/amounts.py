@@ -15,7 +15,8 @@ from controller.api.rules import Rule
 from controller.api.units import LONGEST, parse_amount, parse_duration, parse_quantity, parse_share
 
 __all__ = [
-    "Amountlike",
+    "AUTO",
+    "AmountOrAuto",
     "Count",
     "Duration",
     "IntOrText",
@@ -37,6 +38,8 @@ DURATION: Final = f"({UNSIGNED}(ns|us|µs|ms|s|m|h))+"
 # The first digit that is no zero comes before any exponent: "0e5" is zero, "0h5m" is not.
 POSITIVE: Final = "^[0.hmsnuµ]*[1-9]"
 PERCENT: Final = "double(self.replace('%', ''))"
+#: The value is found out by the operator.
+AUTO: Final = "Auto"
 LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 LABEL_PATTERN: Final = re.compile(LABEL)
 
@@ -126,8 +129,17 @@ IS_AMOUNT: Final = Rule[str](
 )
 Duration = Annotated[str, Strict(), Field(max_length=LONGEST), IS_DURATION]
 PositiveDuration = Annotated[str, Strict(), Field(max_length=LONGEST), IS_DURATION, ABOVE_ZERO]
-Amountlike = Annotated[str, Strict(), Field(max_length=LONGEST), IS_AMOUNT]
 PositiveAmount = Annotated[str, Strict(), Field(max_length=LONGEST), IS_AMOUNT, ABOVE_ZERO]
+AmountOrAuto = Annotated[
+    str,
+    Strict(),
+    Field(max_length=LONGEST),
+    Rule[str](
+        cel=f"self.matches('^({AUTO}|{SHARE}|{QUANTITY}|{DURATION})$')",
+        message="must be Auto, a share (70%), a quantity (300, 350m, 1Gi) or a duration (250ms, 90s)",
+        check=lambda text: text == AUTO or is_amount(text),
+    ),
+]
 Share = Annotated[
     str,
     Strict(),

@@ -105,7 +105,11 @@ class Behavior(Model):
     """The scaling rules of both directions; a direction that is not written has HPA's defaults."""
 
     scale_up: ScaleUpRules = Field(default_factory=ScaleUpRules, description="The rules for more replicas.")
-    scale_down: ScaleDownRules = Field(default_factory=ScaleDownRules, description="The rules for fewer replicas.")
+    scale_down: ScaleDownRules = Field(
+        default_factory=ScaleDownRules,
+        description="The rules for fewer replicas. Where scaleDown is not written, an adaptive hold (one minute to ten, longer "
+        "after a scale-down that was too early) takes the place of the 300 s window.",
+    )
 
     def rules(self, direction: Direction) -> DirectionRules:
         """The rules of one direction."""

@@ -6,14 +6,15 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
-from controller.api.amounts import Amountlike, Label, Number, PositiveAmount, Switch, Text
+from controller.api.amounts import AUTO, AmountOrAuto, Label, Number, PositiveAmount, Switch, Text
 from controller.api.rules import Model, Rule
 from controller.api.units import Amount, Unit, parse_amount
 
 __all__ = ["Dimension", "OnMissing", "Per"]
 
 LATENCY: Final = "latency"
-RESOURCES: Final = ("cpu", "memory")
+MEMORY: Final = "memory"
+RESOURCES: Final = ("cpu", MEMORY)
 LATENCY_CAP: Final = 3.0
 QUANTILE: Final = 0.95
 
@@ -32,8 +33,15 @@ class OnMissing(StrEnum):
     IGNORE = "Ignore"
 
 
+def _floor(metric: str | None) -> str:
+    """The floor of a dimension that names none: learned where a pod without load is far from zero."""
+    return AUTO if metric is not None and (metric == MEMORY or metric.startswith(LATENCY)) else "0"
+
+
 IS_LATENCY: Final = f"(has(self.metric) && self.metric.startsWith('{LATENCY}'))"
 IS_RESOURCE: Final = f"(has(self.metric) && self.metric in {list(RESOURCES)})"
+# What is not written has no default in the schema, because it depends on the metric.
+HAS_NO_AMOUNT_AS_FLOOR: Final = f"!has(self.floor) || self.floor in ['0', '{AUTO}']"
 
 
 def _is_share(field: str) -> str:
@@ -83,7 +91,12 @@ class Dimension(Model):
         '(350m cores, 1Gi bytes, "300") or a duration (250ms); text, so plain numbers stand in quotes. 5m is five minutes '
         "for a latency metric and 0.005 otherwise."
     )
-    floor: Amountlike = Field("0", description="The value without load, in the target's unit and below the target.")
+    floor: AmountOrAuto = Field(
+        default_factory=lambda fields: _floor(fields.get("metric")),
+        description="The value without load, in the target's unit and below the target, or Auto: learned while the "
+        "scaler runs, 0 until then, for dimensions with one value per pod. Auto if absent for memory and latency "
+        "metrics, 0 for others.",
+    )
     quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default_factory=lambda: QUANTILE,
         description="The quantile of a latency metric that is held to the target, above 0 and below 1; 0.95 if absent.",
@@ -115,8 +128,15 @@ class Dimension(Model):
         return parse_amount(self.target, minutes=self.is_latency)
 
     @property
+    def floor_is_auto(self) -> bool:
+        """Whether the floor is learned."""
+        return self.floor == AUTO
+
+    @property
     def floor_amount(self) -> Amount:
-        """The floor in the target's unit."""
+        """The floor in the target's unit; 0 where it is learned."""
+        if self.floor_is_auto:
+            return Amount(0.0, self.amount.unit)
         floor = parse_amount(self.floor, minutes=self.is_latency)
         return floor if floor.value else Amount(0.0, self.amount.unit)
 
@@ -128,7 +148,7 @@ class Dimension(Model):
         return LATENCY_CAP if self.is_latency else math.inf
 
     def _floor_has_the_targets_unit(self) -> bool:
-        return self.floor == "0" or parse_amount(self.floor, self.is_latency).unit is self.amount.unit
+        return self.floor in ("0", AUTO) or parse_amount(self.floor, self.is_latency).unit is self.amount.unit
 
     def _floor_is_below_the_target(self) -> bool:
         return not self._floor_has_the_targets_unit() or self.floor_amount.value < self.amount.value
@@ -153,6 +173,13 @@ class Dimension(Model):
             fields=("per",),
         ),
         Rule["Dimension"](
+            cel=f"!has(self.floor) || self.floor != '{AUTO}' || !has(self.per) || self.per != '{Per.TARGET}'",
+            message="floor: Auto needs one value per pod, remove floor or write the value without load",
+            check=lambda it: not it.floor_is_auto or it.per is not Per.TARGET,
+            fields=("floor",),
+            quotes=True,
+        ),
+        Rule["Dimension"](
             cel=f"!has(self.quantile) || {IS_LATENCY}",
             message="quantile goes only with a latency metric, remove it or write the quantile into the query",
             check=lambda it: "quantile" not in it.model_fields_set or it.is_latency,
@@ -173,14 +200,14 @@ class Dimension(Model):
             quotes=True,
         ),
         Rule["Dimension"](
-            cel=f"self.floor == '0' || {_same_unit()}",
+            cel=f"{HAS_NO_AMOUNT_AS_FLOOR} || {_same_unit()}",
             message="floor must have the unit of target, write both as shares, both as quantities or both as durations",
             check=_floor_has_the_targets_unit,
             fields=("floor", "target"),
             quotes=True,
         ),
         Rule["Dimension"](
-            cel=f"self.floor == '0' || !{_same_unit()} || {_below()}",
+            cel=f"{HAS_NO_AMOUNT_AS_FLOOR} || !{_same_unit()} || {_below()}",
             message="floor must be below target, lower floor or raise target",
             check=_floor_is_below_the_target,
             fields=("floor", "target"),

@@ -1,4 +1,4 @@
-"""How dimensions become one number, and which data is good enough for it.
+"""How dimensions become one number, how that becomes replicas, and which data is good enough for it.
 
 The arithmetic is the engine's; here are its settings.
 """
@@ -13,7 +13,7 @@ from controller.api.amounts import IntOrText, PositiveDuration, PositiveQuantity
 from controller.api.rules import Model, Rule
 from controller.api.units import parse_duration, parse_quantity, parse_share
 
-__all__ = ["Aggregation", "Magnitude", "Quality"]
+__all__ = ["Aggregation", "Magnitude", "Quality", "Response"]
 
 INFINITY: Final = "Infinity"
 
@@ -24,6 +24,13 @@ class Aggregation(StrEnum):
     MEAN = "Mean"
     P95 = "P95"
     MAX = "Max"
+
+
+class Response(StrEnum):
+    """How the magnitude becomes a number of replicas."""
+
+    CAPACITY = "Capacity"
+    PROPORTIONAL = "Proportional"
 
 
 def _is_norm(value: int | str) -> bool:
@@ -48,6 +55,11 @@ class Magnitude(Model):
     target: PositiveQuantity = Field("1", description="The magnitude to hold, above 0; 1 is every pod exactly full.")
     aggregation: Aggregation = Field(
         Aggregation.MEAN, description="How the magnitudes of the Ready pods become one: Mean, P95 or Max."
+    )
+    response: Response = Field(
+        Response.CAPACITY,
+        description="How it becomes replicas. Capacity: the demand over the learned load per pod at which the magnitude "
+        "is its target. Proportional: the pods times the magnitude over its target, as an HPA.",
     )
 
     @property

@@ -45,12 +45,15 @@ class Reason(StrEnum):
     NOT_ONE_SERIES = "NotOneSeries"
     NOT_A_VECTOR = "NotAVector"
     MALFORMED_ANSWER = "MalformedAnswer"
+    NO_DEMAND = "NoDemand"
 
     # The rule that decided (the record), and HPA's condition reasons.
     AS_PROPOSED = "AsProposed"
     AT_TARGET = "AtTarget"
     UP_ONLY = "UpOnly"
     WITHIN_TOLERANCE = "WithinTolerance"
+    WAITING_FOR_NODES = "WaitingForNodes"
+    ADAPTIVE_HOLD = "AdaptiveHold"
     SCALE_UP_STABILIZED = "ScaleUpStabilized"
     SCALE_DOWN_STABILIZED = "ScaleDownStabilized"
     COOLDOWN = "Cooldown"
@@ -59,6 +62,12 @@ class Reason(StrEnum):
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
     DESIRED_WITHIN_RANGE = "DesiredWithinRange"
+
+    # Whether pods help (conditions ScalingIneffective and TargetUnreachable).
+    PODS_HELP = "PodsHelp"
+    PODS_DO_NOT_HELP = "PodsDoNotHelp"
+    TARGETS_REACHABLE = "TargetsReachable"
+    FLOOR_AT_TARGET = "FloorAtTarget"
 
     # Acting (condition AbleToScale).
     SUCCEEDED_GET_SCALE = "SucceededGetScale"
@@ -69,3 +78,5 @@ class Reason(StrEnum):
     # Events that are not also a condition's reason.
     SUCCESSFUL_RESCALE = "SuccessfulRescale"
     FAILED_RESCALE = "FailedRescale"
+    SCALING_INEFFECTIVE = "ScalingIneffective"
+    TARGET_UNREACHABLE = "TargetUnreachable"

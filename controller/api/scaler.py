@@ -13,7 +13,9 @@ from pydantic.alias_generators import to_camel
 
 from controller.api.amounts import Count, Label, Text
 from controller.api.behavior import Behavior, Cooldown, Direction, DirectionRules
+from controller.api.demand import Demand
 from controller.api.dimensions import Dimension
+from controller.api.efficacy import Efficacy
 from controller.api.errors import InvalidManifest
 from controller.api.magnitude import Magnitude, Quality
 from controller.api.rules import Model, Rule
@@ -75,12 +77,23 @@ class Spec(Model):
         description="The dimensions of the load vector, 1 to 16."
     )
     magnitude: Magnitude = Field(Magnitude(), description="How the dimensions become one number.")
+    demand: Demand | None = Field(
+        None,
+        description="What arrives at the target, the demand that response Capacity serves. If absent (Auto) it is the "
+        "count of the latency histogram, else the CPU cores in use.",
+    )
     quality: Quality = Field(Quality(), description="Which data is good enough to act on.")
     behavior: Behavior = Field(
         Behavior(),
         description="How fast the count may move: the behavior of an autoscaling/v2 HorizontalPodAutoscaler.",
     )
     cooldown: Cooldown = Field(Cooldown(), description="How long nothing happens after a scale event.")
+    efficacy: Efficacy = Field(Efficacy(), description="What becomes of a dimension that pods do not lower.")
+
+    @property
+    def adaptive_hold(self) -> bool:
+        """Whether the hold adapts itself: `behavior.scaleDown` is not written, so there is no word to honour."""
+        return "scale_down" not in self.behavior.model_fields_set
 
     def rules(self, direction: Direction) -> DirectionRules:
         """The scaling rules of one direction."""

@@ -27,12 +27,14 @@ TYPES: Final = {
     "tuple_type": "array",
     "list_type": "array",
 }
+#: What pydantic adds where a default follows from a field that is itself wrong.
+CONSEQUENCE: Final = "default_factory_not_called"
 LONGEST_VALUE: Final = 60
 
 
 def sentence(error: ValidationError) -> str:
     """Return one line about every mistake in `error`, joined by "; "."""
-    mistakes = error.errors(include_url=False)
+    mistakes = [each for each in error.errors(include_url=False) if each["type"] != CONSEQUENCE]
     # A list whose items are wrong is also "too short" to pydantic, which counts the right ones.
     inside = {each["loc"][:end] for each in mistakes for end in range(len(each["loc"]))}
     return "; ".join(

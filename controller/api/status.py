@@ -22,6 +22,10 @@ __all__ = [
     "ConditionType",
     "Decision",
     "DimensionStatus",
+    "IneffectiveDimension",
+    "Learned",
+    "LearnedCapacity",
+    "LearnedFloor",
     "PodCounts",
     "ScaleEvent",
     "Stages",
@@ -53,6 +57,8 @@ class ConditionType(StrEnum):
     SCALING_ACTIVE = "ScalingActive"
     ABLE_TO_SCALE = "AbleToScale"
     SCALING_LIMITED = "ScalingLimited"
+    SCALING_INEFFECTIVE = "ScalingIneffective"
+    TARGET_UNREACHABLE = "TargetUnreachable"
 
 
 class ConditionStatus(StrEnum):
@@ -67,7 +73,9 @@ class Condition(Part):
     """One condition, as metav1.Condition has it."""
 
     # Not the enum: an older operator must read, and an older CRD must take, what a newer one writes.
-    type: Word = Field(description="Ready, ScalingActive, AbleToScale or ScalingLimited.")
+    type: Word = Field(
+        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective or TargetUnreachable."
+    )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one word for machines.")
     message: Message = Field(description="Why, in one sentence for people.")
@@ -80,6 +88,7 @@ class PodCounts(Part):
 
     ready: Replicas = Field(description="Pods that are Ready and not being deleted.")
     total: Replicas = Field(description="Pods that exist and are not being deleted.")
+    waiting_for_nodes: Replicas = Field(0, description="Pods among them that no node has room for.")
 
 
 class DimensionStatus(Part):
@@ -117,9 +126,66 @@ class Decision(Part):
     dimensions: Annotated[tuple[DimensionStatus, ...], Field(max_length=16)] = Field(
         (), description="Every dimension, in the spec's order."
     )
+    response: Word | None = Field(None, description="What made replicas of the magnitude: Capacity or Proportional.")
+    demand: Word | None = Field(None, description="What arrived at the target, with its unit.")
+    demand_ahead: Word | None = Field(
+        None, description="The demand expected when a pod created now would be Ready, with its unit."
+    )
+    load_per_pod: Word | None = Field(
+        None, description="The load per pod at which the magnitude is its target, with its unit."
+    )
     replicas: Stages = Field(description="The replica count after each stage.")
     rule: Word = Field(description="The rule that decided, in one word.")
     message: Message = Field(description="The decision in one sentence.")
+
+
+class LearnedFloor(Part):
+    """The learned value of one dimension without load."""
+
+    name: Name = Field(description="The dimension's name.")
+    value: Word = Field(description="The value without load, with its unit.")
+    confidence: Word = Field(description="How far it is trusted, in percent.")
+    since: Time = Field(description="Since when it is learned.")
+
+
+class LearnedCapacity(Part):
+    """The learned capacity of a pod in one dimension."""
+
+    name: Name = Field(description="The dimension's name.")
+    load_per_pod: Word = Field(description="The load per pod at which this dimension alone is full, with its unit.")
+
+
+class IneffectiveDimension(Part):
+    """A dimension that more pods did not lower."""
+
+    name: Name = Field(description="The dimension's name.")
+    since: Time = Field(description="Since when it may ask for no more pods.")
+    until: Time = Field(description="When it will be tried again.")
+
+
+class Learned(Part):
+    """What the operator has learned about the target; it survives a restart through this."""
+
+    floors: Annotated[tuple[LearnedFloor, ...], Field(max_length=16)] = Field(
+        (), description="The values without load, of dimensions with floor: Auto."
+    )
+    capacities: Annotated[tuple[LearnedCapacity, ...], Field(max_length=16)] = Field(
+        (), description="What a pod can take, by dimension."
+    )
+    load_per_pod: Word | None = Field(
+        None, description="The load per pod at which the magnitude is its target, e.g. 41.3 requests/s."
+    )
+    demand: Word | None = Field(None, description="What is measured as demand: Arrivals, Requests or Cores.")
+    established: Word | None = Field(None, description="The load per pod that has stood its test, with its unit.")
+    gain: Word | None = Field(
+        None, description="How far the newest change of demand is trusted: 0 is noise, 1 stays, above 1 goes on."
+    )
+    startup: Word | None = Field(
+        None, description="How long a pod takes from its creation until it is Ready, e.g. 28s."
+    )
+    ineffective: Annotated[tuple[IneffectiveDimension, ...], Field(max_length=16)] = Field(
+        (), description="The dimensions that more pods did not lower."
+    )
 
 
 class ScaleEvent(Part):
@@ -138,7 +204,8 @@ class Status(Part):
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = Field(
         (),
         description="Ready: the spec is valid and the target found. ScalingActive: metrics flow. AbleToScale and "
-        "ScalingLimited: as an HPA's.",
+        "ScalingLimited: as an HPA's. ScalingIneffective: more pods did not lower a dimension. TargetUnreachable: a "
+        "dimension is at its target without load.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     current_replicas: Replicas | None = Field(None, description="Replicas the target has (spec.replicas of its scale).")
@@ -148,6 +215,7 @@ class Status(Part):
     dominant_dimension: Name | None = Field(None, description="The dimension with the largest share of the magnitude.")
     reason: Word | None = Field(None, description="The rule that decided last, in one word.")
     pods: PodCounts | None = Field(None, description="The target's pods at the last decision.")
+    learned: Learned | None = Field(None, description="What was learned about the target; absent until something is.")
     last_decision: Decision | None = Field(None, description="The last decision, from values to replicas.")
     scale_events: Annotated[tuple[ScaleEvent, ...], Field(max_length=MOST_SCALE_EVENTS)] = Field(
         (),

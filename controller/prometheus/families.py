@@ -1,6 +1,8 @@
-"""The catalogue of metric families: for each one PromQL text for the whole cluster, grouped by namespace and pod.
+"""The catalogue of metric families: for each one PromQL texts for the whole cluster, grouped by namespace and pod.
 
-Ready-made are `cpu`, `memory` and `latency`, and the latency histograms of other instrumentations by their own names.
+Ready-made are `cpu`, `memory` and `latency`, the latency histograms of other instrumentations by their own names, and
+`requests`. Beside its value (`text`) a family tells what was done last (`newest`), lately (`served`) and how long it took
+(`waited`).
 An administrator replaces or adds families in the operator's configuration.
 """
 
@@ -61,7 +63,7 @@ class Family:
         but without usable buckets reports nothing. Raises `InvalidManifest` where a quantile is lacking,
         `InvalidConfiguration` for a window that is not a positive number of whole milliseconds.
         """
-        raw = f"{self.metric}_count" if self.form is FamilyKind.HISTOGRAM else self.metric
+        raw = self._counter
         if self.form is FamilyKind.GAUGE:
             values = self._scaled(f"{self._by('sum')} ({self._each(raw)})")
         else:
@@ -71,6 +73,58 @@ class Family:
             alive = f"{self._by('count')} ({self._each(raw)})"
             values = f"({self._rates(quantile, _duration(window_seconds))}) and {alive}"
         return f"{values} or {self._ages(raw, max_age_seconds)}"
+
+    def newest(self, window_seconds: float) -> str:
+        """The PromQL text of what is newest: the rate per second between the last two samples, a gauge as it is.
+
+        Of a histogram it is the requests, of a counter the family's unit. `window_seconds` is how far back the two
+        samples may be. A pod with a single sample has no rate. Raises `InvalidConfiguration` as `text` does.
+        """
+        if self.form is FamilyKind.GAUGE:
+            return self._scaled(f"{self._by('sum')} ({self._each(self.metric)})")
+        return self._counted(self._last_rate(self._counter, window_seconds))
+
+    def served(self, window_seconds: float) -> str:
+        """The PromQL text of what `newest` counts as a rate over the whole window, hence the calmer of the two.
+
+        Raises `InvalidManifest` for a gauge, `InvalidConfiguration` as `text` does.
+        """
+        if self.form is FamilyKind.GAUGE:
+            raise InvalidManifest(
+                f"metric {self.name} is a gauge, which has no rate over {_duration(window_seconds)}; "
+                "name a family of kind Counter or Histogram"
+            )
+        rate = "rate({}[" + _duration(window_seconds) + "])"
+        served = f"{self._by('sum')} ({self._each(self._counter, rate)})"
+        return f"({self._counted(served)}) and {self._by('count')} ({self._each(self._counter)})"
+
+    def waited(self, window_seconds: float) -> str:
+        """The PromQL text of the seconds per second that requests took between the last two samples of a histogram.
+
+        Divided by `newest` it is the mean latency of those requests. Raises `InvalidManifest` for another family,
+        `InvalidConfiguration` as `text` does.
+        """
+        if self.form is not FamilyKind.HISTOGRAM:
+            raise InvalidManifest(
+                f"metric {self.name} is a {self.form.lower()}, which has no sum of durations; "
+                "name a family of kind Histogram"
+            )
+        return self._scaled(self._last_rate(f"{self.metric}_sum", window_seconds))
+
+    @property
+    def _counter(self) -> str:
+        """The series that say whether a pod is seen at all; of a histogram they count its requests."""
+        return f"{self.metric}_count" if self.form is FamilyKind.HISTOGRAM else self.metric
+
+    def _counted(self, rate: str) -> str:
+        # The scale of a histogram is that of its durations; requests are requests.
+        return rate if self.form is FamilyKind.HISTOGRAM else self._scaled(rate)
+
+    def _last_rate(self, metric: str, window_seconds: float) -> str:
+        # The last rate of a series that ended stays whole for a window. So here it is not enough that the pod is seen:
+        # a restarted container, or one of several gateways that is gone, would count on beside its successor.
+        rate = "irate({0}[" + _duration(window_seconds) + "]) and {0}"
+        return f"{self._by('sum')} ({self._each(metric, rate)})"
 
     def _rates(self, quantile: float | None, window: str) -> str:
         rate = "rate({}[" + window + "])"
@@ -131,6 +185,7 @@ _BACKENDS: Final = (
 #: * `latency-linkerd`: by the proxy of the pod that serves; time to the first byte.
 #: * `latency-ingress-nginx`: the controller knows the Service of a request but not the pod, hence one value per
 #:   target, for the backend Service that has the target's name. A Service of another name needs a query of its own.
+#: * `requests` per second: what the same controller sees arriving for that Service, answered or not; a demand.
 READY_MADE: Final[Mapping[str, Family]] = MappingProxyType(
     {
         family.name: family
@@ -154,6 +209,7 @@ READY_MADE: Final[Mapping[str, Family]] = MappingProxyType(
                 _BACKENDS,
                 per=Per.TARGET,
             ),
+            Family("requests", FamilyKind.COUNTER, "nginx_ingress_controller_requests", _BACKENDS, per=Per.TARGET),
         )
     }
 )

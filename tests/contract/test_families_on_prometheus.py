@@ -21,10 +21,14 @@ pytestmark = pytest.mark.real
 STEP = 15
 WINDOW = 120.0
 MAX_AGE = 90.0
+#: Seconds that a request takes on average.
+MEAN = 0.2
 #: Yesterday, on the grid of the samples: the newest sample of a pod that is well is of this very moment.
 AT = float(int(time.time() - 86_400) // STEP * STEP)
 LATENCIES = [name for name, family in READY_MADE.items() if family.form is FamilyKind.HISTOGRAM]
 PER_POD = [name for name in LATENCIES if READY_MADE[name].per is Per.POD]
+#: Those whose rates can be asked for.
+RISING = ["cpu", *PER_POD]
 
 Samples = dict[str, list[tuple[float, float]]]
 
@@ -45,7 +49,7 @@ def histogram(
     rate: float = 10.0,
     bounds: tuple[float, ...] = (0.1, 0.25),
 ) -> Samples:
-    """Requests that all took between 0.1 s and 0.25 s, from ten minutes before `end` until then."""
+    """Requests that all took between 0.1 s and 0.25 s, MEAN on average, from ten minutes before `end` until then."""
     found: Samples = {}
     for at in grid(end - 600, end):
         served = 100.0 + rate * (at - AT + 600 - end)
@@ -55,6 +59,7 @@ def histogram(
             found.setdefault(line(f"{family.metric}_bucket", {**labels, "le": le}), []).append((at, served_faster))
         found.setdefault(line(f"{family.metric}_bucket", {**labels, "le": "+Inf"}), []).append((at, served))
         found.setdefault(line(f"{family.metric}_count", labels), []).append((at, served))
+        found.setdefault(line(f"{family.metric}_sum", labels), []).append((at, MEAN / family.scale * served))
     return found
 
 
@@ -105,6 +110,63 @@ def ingress_samples() -> Samples:
     return found
 
 
+def rising(
+    name: str,
+    labels: Mapping[str, str],
+    value: Callable[[float], float],
+    begin: float = -600.0,
+    end: float = 0.0,
+    scale: float = 1.0,
+) -> Samples:
+    """One series; `value` is that of so many seconds after ten minutes ago."""
+    return {line(name, labels): [(at, scale * value(at - AT + 600)) for at in grid(begin, end)]}
+
+
+def steady(since: float) -> float:
+    """10 a second."""
+    return 40.0 + 10.0 * since
+
+
+def surging(since: float) -> float:
+    """10 a second, and 40 since the sample before the last."""
+    return steady(since) + 30.0 * max(since - 585, 0.0)
+
+
+def restarted(since: float) -> float:
+    """10 a second until a restart after the sample before the last; 300 since."""
+    return 5000.0 + steady(since) if since < 600 else 300.0
+
+
+def requests_samples() -> Samples:
+    metric, found = "nginx_ingress_controller_requests", Samples()
+    for labels in BACKENDS.values():
+        here = {**labels, "controller_pod": "x"}
+        found |= rising(metric, {**here, "status": "200"}, steady)
+        found |= rising(metric, {**here, "status": "503"}, steady, scale=0.5)
+        # Another gateway, which is gone.
+        found |= rising(metric, {**labels, "controller_pod": "y"}, steady, end=-315.0, scale=100.0)
+    return found | rising(metric, {"namespace": "shop", "service": "resting"}, lambda _: 40.0)
+
+
+def rate_samples(name: str) -> Samples:
+    """Pods whose last rate is not their rate over the window."""
+    family, role, found = READY_MADE[name], ROLE.get(name, {}), Samples()
+    counters = {family.metric: 1.0}
+    if family.form is FamilyKind.HISTOGRAM:
+        counters = {f"{family.metric}_count": 1.0, f"{family.metric}_sum": MEAN / family.scale}
+    for counter, scale in counters.items():
+        for which, value, begin, end in (
+            ("surging", surging, -600.0, 0.0),
+            ("restarted", restarted, -600.0, 0.0),
+            ("single", steady, 0.0, 0.0),
+            ("renewed", surging, -600.0, -315.0),
+            ("renewed", steady, -300.0, 0.0),
+        ):
+            labels = pod(which, container="app", part=f"since{begin:g}until{end:g}", **role)
+            found |= rising(counter, labels, value, begin, end, scale)
+    return found
+
+
 def resource_samples() -> Samples:
     found: Samples = {}
     for name, end in (("busy", 0.0), ("late", -75.0), ("aged", -105.0), ("gone", -315.0)):
@@ -129,9 +191,9 @@ def prometheus() -> Iterator[PrometheusServer]:
     """A Prometheus with the samples of yesterday, filled in by promtool."""
     require("prometheus")
     require("promtool")
-    samples = resource_samples() | ingress_samples()
+    samples = resource_samples() | ingress_samples() | requests_samples() | rate_samples("cpu")
     for name in PER_POD:
-        samples |= latency_samples(name)
+        samples |= latency_samples(name) | rate_samples(name)
     with PrometheusServer() as server:
         server.stop()
         text = server.folder / "yesterday.txt"
@@ -215,6 +277,122 @@ async def test_memory_is_the_sum_of_the_containers_in_bytes(prometheus: Promethe
     rows = await family_rows(prometheus, "memory")
     assert rows["busy"] == (0.75 * 2**30, 0.0)
     assert rows["aged"] == (0.75 * 2**30, 105.0)
+
+
+def per_pod_newest(name: str) -> float:
+    """What the pod `busy` does in all its series, a second."""
+    return 0.75 if name == "cpu" else 20.0
+
+
+async def rates(server: PrometheusServer, text: str) -> dict[str, float]:
+    return {name: value for name, (value, _) in rows_of(await ask(server, text)).items()}
+
+
+@pytest.mark.parametrize("name", RISING)
+async def test_the_newest_rate_is_that_between_the_last_two_samples(prometheus: PrometheusServer, name: str) -> None:
+    found = await rates(prometheus, READY_MADE[name].newest(WINDOW))
+    assert found["busy"] == pytest.approx(per_pod_newest(name), rel=0.01)
+    assert found["surging"] == pytest.approx(40.0, rel=0.01)
+
+
+@pytest.mark.parametrize("name", RISING)
+async def test_what_was_served_is_the_rate_over_the_whole_window(prometheus: PrometheusServer, name: str) -> None:
+    found = await rates(prometheus, READY_MADE[name].served(WINDOW))
+    assert found["busy"] == pytest.approx(per_pod_newest(name), rel=0.01)
+    # Seven intervals of 10 a second, the last of them 40: Prometheus extends their mean to the window's edges.
+    assert found["surging"] == pytest.approx((6 * 10.0 + 40.0) / 7, rel=0.01)
+
+
+@pytest.mark.parametrize("name", RISING)
+async def test_after_a_restart_the_newest_rate_is_what_was_counted_since(
+    prometheus: PrometheusServer, name: str
+) -> None:
+    assert (await rates(prometheus, READY_MADE[name].newest(WINDOW)))["restarted"] == pytest.approx(
+        300 / STEP, rel=0.01
+    )
+
+
+@pytest.mark.parametrize("name", RISING)
+async def test_a_pod_with_a_single_sample_has_no_newest_rate(prometheus: PrometheusServer, name: str) -> None:
+    found = await rates(prometheus, READY_MADE[name].newest(WINDOW))
+    assert "single" not in found
+    assert found.keys() >= {"busy", "surging", "restarted"}
+
+
+@pytest.mark.parametrize("name", RISING)
+async def test_the_rate_of_a_series_that_is_gone_does_not_count_however_long_the_window(
+    prometheus: PrometheusServer, name: str
+) -> None:
+    found = await rates(prometheus, READY_MADE[name].newest(600.0))
+    assert "gone" not in found
+    assert found["renewed"] == pytest.approx(10.0, rel=0.01)
+    assert "gone" not in await rates(prometheus, READY_MADE[name].served(600.0))
+
+
+@pytest.mark.parametrize("name", PER_POD)
+async def test_a_pod_without_requests_has_the_newest_rate_zero(prometheus: PrometheusServer, name: str) -> None:
+    assert (await rates(prometheus, READY_MADE[name].newest(WINDOW)))["idle"] == 0.0
+    assert (await rates(prometheus, READY_MADE[name].served(WINDOW)))["idle"] == 0.0
+
+
+@pytest.mark.parametrize("name", PER_POD)
+async def test_what_requests_waited_by_their_number_is_their_mean_latency_in_seconds(
+    prometheus: PrometheusServer, name: str
+) -> None:
+    newest = await rates(prometheus, READY_MADE[name].newest(WINDOW))
+    waited = await rates(prometheus, READY_MADE[name].waited(WINDOW))
+    assert waited["busy"] == pytest.approx(20 * MEAN, rel=0.01)
+    for each in ("busy", "surging", "restarted"):
+        assert waited[each] / newest[each] == pytest.approx(MEAN, rel=0.01)
+
+
+async def test_the_newest_of_a_gauge_is_its_value(prometheus: PrometheusServer) -> None:
+    found = await rates(prometheus, READY_MADE["memory"].newest(WINDOW))
+    assert found["busy"] == 0.75 * 2**30
+    assert "gone" not in found
+
+
+async def test_the_rate_of_a_counter_is_in_its_familys_unit(prometheus: PrometheusServer) -> None:
+    family = Family("millicores", FamilyKind.COUNTER, READY_MADE["cpu"].metric, READY_MADE["cpu"].selectors, 1000.0)
+    assert (await rates(prometheus, family.newest(WINDOW)))["busy"] == pytest.approx(750.0)
+    assert (await rates(prometheus, family.served(WINDOW)))["busy"] == pytest.approx(750.0)
+
+
+def requests_text(service: str, text: str) -> str:
+    return custom_text(text, "shop", service)
+
+
+@pytest.mark.parametrize("service", list(BACKENDS))
+async def test_the_requests_of_a_service_are_what_all_living_gateways_see_however_they_are_scraped(
+    prometheus: PrometheusServer, service: str
+) -> None:
+    for text in (READY_MADE["requests"].newest(600.0), READY_MADE["requests"].served(WINDOW)):
+        found = await ask(prometheus, requests_text(service, text), Per.TARGET)
+        assert isinstance(found, Scalar)
+        assert found.value == pytest.approx(15.0, rel=0.01)
+
+
+async def test_a_service_that_nobody_asks_has_zero_requests_and_an_unknown_one_no_data(
+    prometheus: PrometheusServer,
+) -> None:
+    text = READY_MADE["requests"].newest(WINDOW)
+    assert await ask(prometheus, requests_text("resting", text), Per.TARGET) == Scalar(0.0, 0.0)
+    found = await ask(prometheus, requests_text("nobody", text), Per.TARGET)
+    assert isinstance(found, Fault)
+    assert found.reason is Reason.NO_DATA
+
+
+@pytest.mark.parametrize("service", list(BACKENDS))
+async def test_the_requests_of_a_latency_at_the_gateway_are_its_count(
+    prometheus: PrometheusServer, service: str
+) -> None:
+    family = READY_MADE["latency-ingress-nginx"]
+    newest = await ask(prometheus, requests_text(service, family.newest(WINDOW)), Per.TARGET)
+    waited = await ask(prometheus, requests_text(service, family.waited(WINDOW)), Per.TARGET)
+    assert isinstance(newest, Scalar)
+    assert isinstance(waited, Scalar)
+    assert newest.value == pytest.approx(10.0, rel=0.01)
+    assert waited.value == pytest.approx(10 * MEAN, rel=0.01)
 
 
 def ingress_text(service: str) -> str:
@@ -318,8 +496,13 @@ class ExporterHandler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize(
+    "text",
+    [READY_MADE["cpu"].text(None, 10.0, 8.0), READY_MADE["cpu"].newest(10.0), READY_MADE["cpu"].served(10.0)],
+    ids=["text", "newest", "served"],
+)
 async def test_a_failed_scrape_makes_a_pod_missing_and_not_less_busy(
-    prometheus_factory: Callable[..., PrometheusServer],
+    prometheus_factory: Callable[..., PrometheusServer], text: str
 ) -> None:
     exporters = [Exporter("well"), Exporter("ill")]
     threads = [threading.Thread(target=each.serve_forever) for each in exporters]
@@ -327,7 +510,6 @@ async def test_a_failed_scrape_makes_a_pod_missing_and_not_less_busy(
         thread.start()
     try:
         server = prometheus_factory([f"127.0.0.1:{each.server_port}" for each in exporters])
-        text = READY_MADE["cpu"].text(None, 10.0, 8.0)
         await until(server, text, lambda rows: rows.keys() >= {"ill"} and rows["ill"][0] > 0.7)
         exporters[1].well = False
 

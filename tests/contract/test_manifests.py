@@ -10,7 +10,15 @@ from typing import Any, Protocol
 import pytest
 import yaml
 
-from controller.api import CompositeScaler
+from controller.api import (
+    CompositeScaler,
+    IneffectiveDimension,
+    Learned,
+    LearnedCapacity,
+    LearnedFloor,
+    PodCounts,
+    Status,
+)
 from controller.api.crd import custom_resource_definition
 from controller.embedded import EmbeddedApiServer
 from tests.contract.manifests import BadManifest, bad_manifests, good_manifests
@@ -98,18 +106,19 @@ def test_defaults_are_shown_and_those_of_an_unwritten_behavior_are_not(api: Api)
     api.kubectl("apply", "-f", str(good_manifests()[0].with_name("smallest.yaml")))
     spec = stored(api, "smallest")["spec"]
     assert spec["minReplicas"] == 1
-    assert spec["magnitude"] == {"norm": 2, "target": "1", "aggregation": "Mean"}
+    assert spec["magnitude"] == {"norm": 2, "target": "1", "aggregation": "Mean", "response": "Capacity"}
     assert spec["quality"] == {"maxAge": "90s", "minCoverage": "80%"}
     assert spec["cooldown"] == {"scaleUp": "0s", "scaleDown": "60s"}
     assert spec["dimensions"][0] == {
         "metric": "cpu",
         "target": "70%",
-        "floor": "0",
         "weight": 1,
         "onMissing": "Hold",
         "scaleDown": True,
     }
+    assert spec["efficacy"] == {"authority": 1.5, "action": "Hold"}
     assert "behavior" not in spec
+    assert "demand" not in spec
 
 
 def test_a_direction_of_behavior_that_is_begun_is_completed_with_the_defaults_of_an_hpa(api: Api) -> None:
@@ -122,6 +131,27 @@ def test_a_direction_of_behavior_that_is_begun_is_completed_with_the_defaults_of
             "tolerance": "0.1",
         }
     }
+
+
+def test_what_was_learned_is_stored_whole_so_that_it_survives_a_restart(api: Api) -> None:
+    api.kubectl("apply", "-f", str(good_manifests()[0].with_name("smallest.yaml")))
+    since, until = "2026-11-21T15:00:00Z", "2026-11-21T15:15:00Z"
+    status = Status(
+        pods=PodCounts(ready=3, total=5, waiting_for_nodes=2),
+        learned=Learned(
+            floors=(LearnedFloor(name="memory", value="412Mi", confidence="87%", since=since),),
+            capacities=(LearnedCapacity(name="cpu", load_per_pod="48 requests/s"),),
+            load_per_pod="41.3 requests/s",
+            demand="Arrivals",
+            established="40 requests/s",
+            gain="0.8",
+            startup="28s",
+            ineffective=(IneffectiveDimension(name="latency", since=since, until=until),),
+        ),
+    )
+    patch = json.dumps({"status": status.manifest()})
+    api.kubectl("patch", "csc", "smallest", "--subresource=status", "--type=merge", "-p", patch)
+    assert Status.parse(stored(api, "smallest")["status"]) == status
 
 
 def test_kubectl_get_shows_the_promised_columns(api: Api) -> None:

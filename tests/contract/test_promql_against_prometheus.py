@@ -20,6 +20,7 @@ import requests
 
 from controller.embedded import EmbeddedMetricsSource
 from controller.embedded.promql.formats import formatted
+from controller.prometheus import READY_MADE, custom_text
 from tests.realparts.parts import locate
 from tests.realparts.prometheus import PrometheusServer
 from tests.realparts.pytest_plugin import lack, require
@@ -42,9 +43,15 @@ LATENCY_FAMILY = (
     ' "compositescaler_sample", "age", "", "")'
 )
 
+REQUESTS = custom_text(READY_MADE["requests"].newest(120.0), "shop", "web")
+
 QUERIES = [
     CPU_FAMILY,
     LATENCY_FAMILY,
+    *(READY_MADE[name].newest(120.0) for name in ("cpu", "memory", "latency")),
+    *(READY_MADE[name].served(60.0) for name in ("cpu", "latency")),
+    READY_MADE["latency"].waited(60.0),
+    REQUESTS,
     'sum(rabbitmq_queue_messages{namespace="shop", queue="checkout"})',
     "rabbitmq_queue_messages",
     'rabbitmq_queue_messages{queue=~"check.*|o.d", queue!~"odd.+"}',
@@ -62,6 +69,14 @@ QUERIES = [
     "rate(rabbitmq_queue_messages[2m])",
     "irate(container_cpu_usage_seconds_total[2m])",
     "irate(odd_total[2m])",
+    "irate(young_total[5m])",
+    "irate(young_total[16s])",
+    "irate(jitter_total[1m] offset 10s)",
+    "irate(gap_total[5m])",
+    "irate(http_request_duration_seconds_count[2m])",
+    # Falls as often as it rises, and its name is no counter's.
+    "irate(rabbitmq_queue_messages[2m])",
+    "irate(container_cpu_usage_seconds_total[5m]) and container_cpu_usage_seconds_total",
     "delta(rabbitmq_queue_messages[2m])",
     "avg_over_time(rabbitmq_queue_messages[2m])",
     "max_over_time(rabbitmq_queue_messages[2m])",
@@ -229,6 +244,15 @@ def backfilled() -> Series:
     count = "http_request_duration_seconds_count"
     for pod, growth in [("busy", 17.0), ("idle", 0.0), ("falling", 54.0), ("reset", 1.0)]:
         add(count, [40 + index * growth for index in every], {"namespace": "shop", "pod": pod})
+    total = "http_request_duration_seconds_sum"
+    for pod, growth in [("busy", 3.1), ("idle", 0.0), ("falling", 9.7), ("once", 1.0)]:
+        values = [1.5 + index * growth if pod != "once" or index == 20 else None for index in every]
+        add(total, values, {"namespace": "shop", "pod": pod})
+    arrived, gateways = "nginx_ingress_controller_requests", {"namespace": "shop", "service": "web"}
+    add(arrived, [7.0 * index for index in every], gateways | {"controller_pod": "x"})
+    add(arrived, [5.0 * index for index in range(19)], gateways | {"controller_pod": "y"})
+    prefixed = {f"exported_{name}": value for name, value in gateways.items()} | {"namespace": "ingress"}
+    add(arrived, [3.0 * (index % 7) for index in every], prefixed)
     add(count, [None] * 10 + [float(index) for index in range(20)], {"namespace": "shop", "pod": "short"})
     for number, bound in enumerate(["-10", "0", "10", "+Inf"], start=1):
         add("temperature_bucket", [float(index * number) for index in every], {"le": bound})
@@ -354,7 +378,9 @@ def test_what_the_real_prometheus_refuses_is_refused_alike(pair: Pair, query: st
     pair.agree("query", query=query, time=repr(MOMENTS[0]))
 
 
-@pytest.mark.parametrize("query", [CPU_FAMILY, LATENCY_FAMILY, "rate(gap_total[5m])", "time()", "cpu_requests > 0.3"])
+@pytest.mark.parametrize(
+    "query", [CPU_FAMILY, LATENCY_FAMILY, REQUESTS, "rate(gap_total[5m])", "time()", "cpu_requests > 0.3"]
+)
 def test_a_range_query_has_the_answer_of_the_real_prometheus(pair: Pair, query: str) -> None:
     pair.agree("query_range", query=query, start=BASE, end=BASE + 900, step="17.5")
 
@@ -397,6 +423,8 @@ SCRAPED_QUERIES = [
     "rate(work_total[2s])",
     "increase(work_total[10s])",
     "irate(work_total[1s])",
+    "irate(work_total[10s])",
+    "sum by (pod) (irate(work_total[10s]) and work_total)",
     "sum by (namespace) (rate(work_total[3s]))",
     "count_over_time(work_total[1m])",
     "last_over_time(work_total[1m])",

@@ -13,11 +13,14 @@ from pydantic import ValidationError
 from controller.api import (
     Amount,
     CompositeScaler,
+    Demand,
     Direction,
+    EfficacyAction,
     InvalidManifest,
     OnMissing,
     Per,
     PolicyType,
+    Response,
     SelectPolicy,
     Status,
     Unit,
@@ -79,6 +82,9 @@ def test_the_smallest_scaler_has_the_documented_defaults() -> None:
     assert (spec.magnitude.p, spec.magnitude.target_value, spec.magnitude.aggregation) == (2.0, 1.0, "Mean")
     assert (spec.quality.max_age_seconds, spec.quality.min_coverage_share) == (90.0, 0.8)
     assert (spec.cooldown.scale_up_seconds, spec.cooldown.scale_down_seconds) == (0.0, 60.0)
+    assert spec.magnitude.response is Response.CAPACITY
+    assert spec.demand is None
+    assert (spec.efficacy.authority, spec.efficacy.action) == (1.5, EfficacyAction.HOLD)
 
 
 def test_the_smallest_dimension_has_the_documented_defaults() -> None:
@@ -135,6 +141,42 @@ def test_a_floor_has_the_unit_of_its_target_and_zero_needs_none(floor: str) -> N
     assert dimension(metric="cpu", target="70%", floor=floor).floor_amount.unit is Unit.SHARE
 
 
+@pytest.mark.parametrize("fields", [{"metric": "memory", "target": "80%"}, {"metric": "latency-otel", "target": "1s"}])
+def test_the_floor_of_memory_and_latency_is_learned_unless_it_is_written(fields: dict[str, str]) -> None:
+    assert dimension(**fields).floor_is_auto
+    assert not dimension(**fields, floor="0").floor_is_auto
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metric": "cpu", "target": "70%"},
+        {"metric": "requests", "target": "100"},
+        {"name": "memory", "query": "sum by (namespace, pod) (x)", "target": "1Gi"},
+    ],
+)
+def test_the_floor_of_any_other_dimension_is_learned_only_when_that_is_written(fields: dict[str, str]) -> None:
+    assert not dimension(**fields).floor_is_auto
+    assert dimension(**fields, floor="Auto").floor_is_auto
+
+
+@pytest.mark.parametrize("target", ["80%", "1Gi"])
+def test_a_floor_that_is_learned_is_zero_in_the_targets_unit_meanwhile(target: str) -> None:
+    memory = dimension(metric="memory", target=target)
+    assert memory.floor_amount == Amount(0.0, memory.amount.unit)
+
+
+@pytest.mark.parametrize("written", [{"metric": "requests"}, {"query": "sum(rate(requests_total[1m]))"}])
+def test_the_demand_is_a_family_or_a_query(written: dict[str, str]) -> None:
+    assert scaler(demand=written).spec.demand == Demand(**written)
+
+
+def test_the_hold_adapts_itself_where_no_rules_for_fewer_replicas_are_written() -> None:
+    assert scaler().spec.adaptive_hold
+    assert scaler(behavior={"scaleUp": {"tolerance": "0.2"}}).spec.adaptive_hold
+    assert not scaler(behavior={"scaleDown": {}}).spec.adaptive_hold
+
+
 def test_the_norm_may_be_infinite() -> None:
     assert scaler(magnitude={"norm": "Infinity"}).spec.magnitude.p == math.inf
     assert scaler(magnitude={"norm": "1.5"}).spec.magnitude.p == 1.5
@@ -168,9 +210,7 @@ def test_a_number_where_text_belongs_is_answered_with_the_text_to_write() -> Non
     )
 
 
-@pytest.mark.parametrize(
-    "later", ["response", "demand", "fallback", "canary", "anomaly", "efficacy", "shadow", "dryRun"]
-)
+@pytest.mark.parametrize("later", ["response", "fallback", "canary", "anomaly", "shadow", "dryRun"])
 def test_a_field_of_a_later_version_is_not_accepted_and_ignored(later: str) -> None:
     assert sentence(**{later: {}}) == f"spec.{later}: unknown field, remove it or correct its name"
 
@@ -232,6 +272,33 @@ def test_a_status_reads_back_as_it_was_written() -> None:
     assert (status.scale_events[0].from_replicas, status.scale_events[0].to_replicas) == (2, 4)
     assert Status.parse(status.manifest()) == status
     assert "magnitude" not in status.manifest()
+
+
+def test_what_was_learned_reads_back_as_it_was_written() -> None:
+    learned = {
+        "floors": [{"name": "memory", "value": "412Mi", "confidence": "87%", "since": "2026-11-21T15:00:00Z"}],
+        "capacities": [{"name": "cpu", "loadPerPod": "48 requests/s"}],
+        "loadPerPod": "41.3 requests/s",
+        "demand": "Arrivals",
+        "established": "40 requests/s",
+        "gain": "0.8",
+        "startup": "28s",
+        "ineffective": [{"name": "latency", "since": "2026-11-21T15:00:00Z", "until": "2026-11-21T15:15:00Z"}],
+    }
+    status = Status.parse({"learned": learned, "pods": {"ready": 3, "total": 5, "waitingForNodes": 2}})
+    assert status.manifest() == {
+        "conditions": [],
+        "learned": learned,
+        "pods": {"ready": 3, "total": 5, "waitingForNodes": 2},
+        "scaleEvents": [],
+    }
+
+
+def test_a_status_from_before_anything_was_learned_has_no_pods_that_wait_for_nodes() -> None:
+    status = Status.parse({"pods": {"ready": 3, "total": 5}})
+    assert status.pods is not None
+    assert status.pods.waiting_for_nodes == 0
+    assert status.learned is None
 
 
 def test_a_scaler_that_nobody_has_looked_at_has_an_empty_status() -> None:
