@@ -16,6 +16,8 @@ from controller.engine import (
     NONE,
     Decisions,
     History,
+    Load,
+    LoadKind,
     Record,
     Samples,
     Scalers,
@@ -87,26 +89,34 @@ def rules(
 
 @dataclass(frozen=True)
 class Pod:
-    """What was seen of one pod, dimension by dimension, in the order of the spec."""
+    """What was seen of one pod, dimension by dimension, in the order of the spec, and what it served: rates, NaN where not seen."""
 
     seen: tuple[Seen, ...]
     ready: bool = True
     young: bool = False
+    unscheduled: bool = False
+    newest: float = np.nan
+    served: float = np.nan
+    waited: float = np.nan
 
     @classmethod
-    def of(cls, *seen: Seen, ready: bool = True, young: bool = False) -> Pod:
-        """A pod with these samples."""
-        return cls(seen, ready, young)
+    def of(cls, *seen: Seen, **fields: Any) -> Pod:
+        """A pod with these samples; `fields` are the others of this class."""
+        return cls(seen, **fields)
 
 
-def even(count: int, *seen: Seen) -> tuple[Pod, ...]:
-    """`count` Ready pods that are all alike."""
-    return (Pod.of(*seen),) * count
+def even(count: int, *seen: Seen, **fields: Any) -> tuple[Pod, ...]:
+    """`count` Ready pods that are all alike; `fields` are those of `Pod`."""
+    return (Pod.of(*seen, **fields),) * count
 
 
 @dataclass(frozen=True)
 class Case:
-    """One scaler and what was seen: `target` and `faults` by the name of the dimension, history as (number, seconds ago)."""
+    """One scaler and what was seen: `target` and `faults` by the name of the dimension, history as (number, seconds ago).
+
+    Of its demand: what a gateway saw (`arrivals`, per second), the seconds that pods take to start, the range of the rates, and what
+    is measured; nothing of it is known unless said.
+    """
 
     spec: Spec
     pods: Sequence[Pod] = ()
@@ -115,6 +125,10 @@ class Case:
     faults: Mapping[str, Reason] = field(default_factory=dict)
     recommendations: Sequence[tuple[int, float]] = ()
     changes: Sequence[tuple[int, float]] = ()
+    arrivals: float = np.nan
+    startup: float = np.nan
+    window: float = 60.0
+    kind: LoadKind = LoadKind.NONE
 
     @property
     def replicas(self) -> int:
@@ -148,6 +162,7 @@ def batch(*cases: Case) -> tuple[Scalers, Samples, History]:
         scaler=np.array([row for row, _ in pods], np.intp),
         ready=np.array([pod.ready for _, pod in pods], np.bool_),
         young=np.array([pod.young for _, pod in pods], np.bool_),
+        unscheduled=np.array([pod.unscheduled for _, pod in pods], np.bool_),
         values=of_pods[0],
         ages=of_pods[1],
         seen=of_pods[2],
@@ -155,6 +170,15 @@ def batch(*cases: Case) -> tuple[Scalers, Samples, History]:
         target_ages=of_targets[1],
         target_seen=of_targets[2],
         faults=faults,
+        load=Load(
+            newest=np.array([pod.newest for _, pod in pods], np.float64),
+            served=np.array([pod.served for _, pod in pods], np.float64),
+            waited=np.array([pod.waited for _, pod in pods], np.float64),
+            arrivals=np.array([case.arrivals for case in cases], np.float64),
+            startup=np.array([case.startup for case in cases], np.float64),
+            window=np.array([case.window for case in cases], np.float64),
+            kind=np.array([case.kind for case in cases], np.int8),
+        ),
     )
     recommendations, recommended_at = _remembered([case.recommendations for case in cases])
     changes, changed_at = _remembered([case.changes for case in cases])

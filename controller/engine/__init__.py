@@ -1,7 +1,9 @@
 """The decision: arrays and settings in, replicas and the reasons for them out. Pure numpy; no I/O, no clock, no Kubernetes."""
 
-from controller.engine.batch import History, Rules, Samples, Scalers
+from controller.engine.batch import History, Load, LoadKind, Rules, Samples, Scalers
 from controller.engine.decision import Decisions, Stage, evaluate
+from controller.engine.law import Law
+from controller.engine.learned import Learned
 from controller.engine.reasons import NONE, code, reason
 from controller.engine.record import DimensionRecord, Record, record_of
 
@@ -10,6 +12,10 @@ __all__ = [
     "Decisions",
     "DimensionRecord",
     "History",
+    "Law",
+    "Learned",
+    "Load",
+    "LoadKind",
     "Record",
     "Rules",
     "Samples",

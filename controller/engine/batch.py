@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from enum import IntEnum
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,17 @@ from controller.api import (
     Dimension,
     Direction,
     DirectionRules,
+    EfficacyAction,
     OnMissing,
     Per,
     PolicyType,
+    Response,
     SelectPolicy,
     Spec,
+    Unit,
 )
 
-__all__ = ["History", "Rules", "Samples", "Scalers"]
+__all__ = ["History", "Load", "LoadKind", "Rules", "Samples", "Scalers"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -80,7 +84,11 @@ class Scalers:
 
     `target`, `floor` and `cap` are in the dimension's own unit (share, cores, bytes, seconds, plain); `used` says which
     columns a scaler has, `per_pod` whether a column's value is one per pod, `blocks` whether its absence forbids scaling down
-    (`onMissing: Hold`), `may_lower` whether it may ask for fewer replicas.
+    (`onMissing: Hold`), `may_lower` whether it may ask for fewer replicas. `learns_floor` says where the floor is `Auto`, `queues`
+    where the value is a time, which grows as in a queue and not with the load, `memory` where it is a pod's memory, and `proves` where a
+    dimension must show that more pods lower it. `by_capacity` (S,) is the response, `adaptive_hold` (S,) whether the law's own hold
+    stands in for the window of `down`, `authority` (S,) how far an unproved dimension may grow the target, and `limits` (S,)
+    whether it is held to that.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -102,6 +110,14 @@ class Scalers:
     max_replicas: Ints
     up: Rules
     down: Rules
+    learns_floor: Flags
+    queues: Flags
+    memory: Flags
+    proves: Flags
+    by_capacity: Flags
+    adaptive_hold: Flags
+    authority: Floats
+    limits: Flags
 
     def __len__(self) -> int:
         return len(self.names)
@@ -120,6 +136,7 @@ class Scalers:
             return np.full((rows, width), value, np.float64)
 
         used, per_pod, blocks, may_lower = (np.zeros((rows, width), np.bool_) for _ in range(4))
+        learns_floor, queues, memory, proves = (np.zeros((rows, width), np.bool_) for _ in range(4))
         target, floor, weight, cap = column(1.0), column(0.0), column(0.0), column(np.inf)
         for row, spec in enumerate(specs):
             for at, dimension in enumerate(spec.dimensions):
@@ -131,6 +148,11 @@ class Scalers:
                 floor[row, at] = dimension.floor_amount.value
                 weight[row, at] = dimension.weight
                 cap[row, at] = dimension.effective_cap
+                learns_floor[row, at] = dimension.floor_is_auto
+                queues[row, at] = dimension.amount.unit is Unit.SECONDS
+                memory[row, at] = dimension.metric == "memory"
+                # CPU and memory are used up by the work itself; anything else may have causes that pods do not mend.
+                proves[row, at] = dimension.metric not in ("cpu", "memory")
         return cls(
             names=tuple(tuple(dimension.name for dimension in spec.dimensions) for spec in specs),
             dimensions=tuple(tuple(spec.dimensions) for spec in specs),
@@ -155,6 +177,57 @@ class Scalers:
             down=Rules.of(
                 [spec.rules(Direction.DOWN) for spec in specs], [spec.cooldown.scale_down_seconds for spec in specs]
             ),
+            learns_floor=learns_floor,
+            queues=queues,
+            memory=memory,
+            proves=proves,
+            by_capacity=np.array([spec.magnitude.response is Response.CAPACITY for spec in specs], np.bool_),
+            adaptive_hold=np.array([spec.adaptive_hold for spec in specs], np.bool_),
+            authority=np.array([spec.efficacy.authority for spec in specs], np.float64),
+            limits=np.array([spec.efficacy.action is EfficacyAction.HOLD for spec in specs], np.bool_),
+        )
+
+
+class LoadKind(IntEnum):
+    """What is measured as the demand of a scaler."""
+
+    NONE = 0
+    ARRIVALS = 1
+    REQUESTS = 2
+    CORES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was asked of each target, and how soon it could have more pods.
+
+    Of each pod (P,), NaN where nothing was seen: `newest`, the requests per second (or cores) that it served between its last two samples,
+    `served`, the same over the range of the source's rates, and `waited`, the seconds of latency per second that its requests had
+    between the last two samples. Of each target (S,): `arrivals`, what a gateway saw coming lately, NaN where there is none;
+    `startup`, the measured seconds from creation to Ready, NaN where unknown; `window`, the range of the rates in seconds; `kind`,
+    `LoadKind` codes.
+    """
+
+    newest: Floats
+    served: Floats
+    waited: Floats
+    arrivals: Floats
+    startup: Floats
+    window: Floats
+    kind: NDArray[np.int8]
+
+    @classmethod
+    def unknown(cls, scalers: int, pods: int) -> Self:
+        """Nothing is known of any demand."""
+        of_pods, of_scalers = np.full(pods, np.nan), np.full(scalers, np.nan)
+        return cls(
+            newest=of_pods,
+            served=of_pods,
+            waited=of_pods,
+            arrivals=of_scalers,
+            startup=of_scalers,
+            window=np.full(scalers, 60.0),
+            kind=np.zeros(scalers, np.int8),
         )
 
 
@@ -164,17 +237,17 @@ class Samples:
 
     `current` (S,) is `spec.replicas` of the target; `scaler` (P,) the row of each pod's scaler, ascending; `ready` (P,) whether
     the pod is Ready and stays; `young` (P,) whether it has been for so short a time that it need not have a sample yet and
-    that its rates do not cover their window: what it shows is too low. `values` and `ages` (seconds)
-    are (P, D) for the dimensions with one value per pod and
-    `target_values`, `target_ages` (S, D) for the others; `seen` and `target_seen` say where there is a sample at all: a
-    sample that is NaN was seen. `faults` (S, D) holds the code of a `Reason` where a dimension's whole answer cannot be
-    trusted, else -1.
+    that its rates do not cover their window: what it shows is too low; `unscheduled` (P,) whether it waits for a node. `values` and
+    `ages` (seconds) are (P, D) for the dimensions with one value per pod and `target_values`, `target_ages` (S, D) for the others;
+    `seen` and `target_seen` say where there is a sample at all: a sample that is NaN was seen. `faults` (S, D) holds the code of a
+    `Reason` where a dimension's whole answer cannot be trusted, else -1.
     """
 
     current: Ints
     scaler: NDArray[np.intp]
     ready: Flags
     young: Flags
+    unscheduled: Flags
     values: Floats
     ages: Floats
     seen: Flags
@@ -182,6 +255,7 @@ class Samples:
     target_ages: Floats
     target_seen: Flags
     faults: NDArray[np.int16]
+    load: Load
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,46 @@ stages is `decision`'s business. Source: HPA's stabilizeRecommendationWithBehavi
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.api import Direction, Reason, SelectPolicy
-from controller.engine.batch import SELECTIONS, History, Ints, Rules, Scalers
+from controller.engine.batch import SELECTIONS, Floats, History, Ints, Rules
 from controller.engine.reasons import NONE, Codes, code
 
-__all__ = ["bound", "cool_down", "limit_rate", "rate_limits", "stabilize"]
+__all__ = [
+    "Limited",
+    "Limits",
+    "bound",
+    "clamp",
+    "cool_down",
+    "limit_rate",
+    "limiting_reason",
+    "rate_limits",
+    "recent_change",
+    "stabilize",
+]
 
 Limited = tuple[Ints, Codes]
 
 
-def stabilize(scalers: Scalers, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
+class Limits(Protocol):
+    """The settings that the stages read; `Scalers` has them, and so has whatever else shall be restrained as HPA restrains."""
+
+    @property
+    def min_replicas(self) -> Ints: ...
+
+    @property
+    def max_replicas(self) -> Ints: ...
+
+    def rules(self, direction: Direction) -> Rules: ...
+
+    def __len__(self) -> int: ...
+
+
+def stabilize(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """Away from `current` only as far as every recommendation of the window agrees."""
     age = now - history.recommended_at
     low, high = wanted.copy(), wanted.copy()
@@ -32,7 +60,7 @@ def stabilize(scalers: Scalers, history: History, now: float, current: Ints, wan
     return allowed, _where_changed(wanted, allowed, stabilized)
 
 
-def cool_down(scalers: Scalers, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
+def cool_down(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """Nothing in a direction until its cooldown after the last scale event, of whichever direction, is over."""
     since = now - history.changed_at.max(axis=1)
     held = np.zeros(len(scalers), np.bool_)
@@ -42,10 +70,10 @@ def cool_down(scalers: Scalers, history: History, now: float, current: Ints, wan
     return allowed, _where_changed(wanted, allowed, np.full(len(scalers), code(Reason.COOLDOWN)))
 
 
-def limit_rate(scalers: Scalers, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
+def limit_rate(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """No further than the policies of the direction allow from here."""
-    up = rate_limits(scalers.up, Direction.UP, history, now, current)
-    down = rate_limits(scalers.down, Direction.DOWN, history, now, current)
+    up = rate_limits(scalers.rules(Direction.UP), Direction.UP, history, now, current)
+    down = rate_limits(scalers.rules(Direction.DOWN), Direction.DOWN, history, now, current)
     allowed = np.clip(wanted, down, up)
     reasons = np.where(wanted > current, code(Reason.SCALE_UP_LIMIT), code(Reason.SCALE_DOWN_LIMIT))
     return allowed, _where_changed(wanted, allowed, reasons)
@@ -58,35 +86,56 @@ def rate_limits(rules: Rules, direction: Direction, history: History, now: float
     arithmetic, so that 10 % of 100 is 10 (HPA's doubles make it 11).
     """
     sign = 1 if direction is Direction.UP else -1
-    age = now - history.changed_at
-    unlimited = np.full(len(current), np.iinfo(np.int64).max // 2 * sign)
-    by_policy = []
-    for policy in range(rules.period.shape[1]):
-        recent = np.where(age < rules.period[:, policy, None], history.changes, 0).sum(axis=1)
-        base = current - recent
-        pods, percent = rules.pods[:, policy], rules.percent[:, policy]
-        # Up rounds the percentage up and down rounds what remains down: both let at least one pod move.
-        by_percent = -((-base * (100 + percent)) // 100) if sign > 0 else (base * (100 - percent)) // 100
-        exists = (pods >= 0) | (percent >= 0)
-        by_policy.append((exists, np.where(pods >= 0, base + sign * pods, by_percent)))
-    furthest, nearest = -unlimited, unlimited
-    further, nearer = (np.maximum, np.minimum) if sign > 0 else (np.minimum, np.maximum)
-    for exists, limit in by_policy:
-        furthest = np.where(exists, further(furthest, limit), furthest)
-        nearest = np.where(exists, nearer(nearest, limit), nearest)
+    recent = [recent_change(history, now, period) for period in rules.period.T]
+    base = current[:, None] - np.stack(recent, axis=1)
+    # Up rounds the percentage up and down rounds what remains down: both let at least one pod move.
+    share = base * (100 + sign * rules.percent)
+    by_percent = -(-share // 100) if sign > 0 else share // 100
+    # Times the sign, the furthest is the largest in both directions.
+    limits = sign * np.where(rules.pods >= 0, base + sign * rules.pods, by_percent)
+    exists = (rules.pods >= 0) | (rules.percent >= 0)
+    unlimited = np.iinfo(np.int64).max // 2
+    furthest = np.where(exists, limits, -unlimited).max(axis=1)
+    nearest = np.where(exists, limits, unlimited).min(axis=1)
     limit = np.where(rules.select == SELECTIONS.index(SelectPolicy.MIN), nearest, furthest)
-    limit = np.where(rules.select == SELECTIONS.index(SelectPolicy.DISABLED), current, limit)
+    limit = np.where(rules.select == SELECTIONS.index(SelectPolicy.DISABLED), sign * current, limit)
     # Events of the past may put the limit behind where we stand; they never push the target back.
-    return further(limit, current)
+    return sign * np.maximum(limit, sign * current)
 
 
-def bound(scalers: Scalers, current: Ints, wanted: Ints) -> Limited:
+def recent_change(history: History, now: float, period: Floats) -> Ints:
+    """By how much (S,) the replicas changed, up less down, in the `period` (S,) seconds before `now`."""
+    recent = (now - history.changed_at) < period[:, None]
+    changes: NDArray[np.int64] = np.where(recent, history.changes, 0).sum(axis=1)
+    return changes
+
+
+def bound(scalers: Limits, current: Ints, wanted: Ints) -> Limited:
     """Within minReplicas and maxReplicas; but a target that somebody set to zero is paused and stays there, whatever the minimum."""
     paused = current == 0
-    bounded = np.clip(wanted, scalers.min_replicas, scalers.max_replicas)
-    reasons = np.where(wanted > scalers.max_replicas, code(Reason.TOO_MANY_REPLICAS), code(Reason.TOO_FEW_REPLICAS))
-    why = np.where(paused, code(Reason.SCALING_DISABLED), _where_changed(wanted, bounded, reasons))
+    bounded, reasons = clamp(wanted, scalers.min_replicas, scalers.max_replicas)
+    why = np.where(paused, code(Reason.SCALING_DISABLED), reasons)
     return np.where(paused, 0, bounded), why.astype(np.int16)
+
+
+def clamp(wanted: Ints, minimum: Ints, maximum: Ints) -> Limited:
+    """No fewer than the `minimum` (S,), else no more than the `maximum` (S,)."""
+    few = wanted < minimum
+    allowed = np.where(few, minimum, np.minimum(wanted, maximum))
+    reasons = np.where(few, code(Reason.TOO_FEW_REPLICAS), code(Reason.TOO_MANY_REPLICAS))
+    return allowed, _where_changed(wanted, allowed, reasons)
+
+
+def limiting_reason(wanted: Ints, minimum: Ints, maximum: Ints, rate: Codes, result: Ints) -> Codes:
+    """The reason of HPA's condition ScalingLimited: a bound where the number stands at it and more was wanted, else the rate.
+
+    `wanted` (S,) is the number before the rate limit, `rate` (S,) that limit's reasons, `result` (S,) the number after the bounds.
+    """
+    at_most = (wanted > maximum) & (result == maximum)
+    at_least = (wanted < minimum) & (result == minimum)
+    reasons = np.where(rate != NONE, rate, code(Reason.DESIRED_WITHIN_RANGE))
+    reasons = np.where(at_least, code(Reason.TOO_FEW_REPLICAS), reasons)
+    return np.where(at_most, code(Reason.TOO_MANY_REPLICAS), reasons).astype(np.int16)
 
 
 def _where_changed(wanted: Ints, allowed: Ints, reasons: Ints) -> Codes:

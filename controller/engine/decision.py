@@ -1,6 +1,6 @@
 """The decision: samples and settings in, replicas with every stage's reason out, for all scalers at once.
 
-    quality -> normalize -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> bounded
+    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> bounded
 
 Pure: no clock, no network, no Kubernetes. The operator, the simulator and the tests call the same function.
 """
@@ -13,10 +13,12 @@ from enum import StrEnum
 import numpy as np
 
 from controller.api import Reason
-from controller.engine import behavior
+from controller.engine import behavior, floors, law
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
+from controller.engine.law import Law
+from controller.engine.learned import Learned
 from controller.engine.magnitude import Magnitude, measure
-from controller.engine.proportional import propose
+from controller.engine.proportional import ceil, propose
 from controller.engine.quality import Quality, judge
 from controller.engine.reasons import NONE, Codes, code
 
@@ -40,7 +42,7 @@ class Decisions:
 
     `replicas` holds the number after each stage and `reasons` why a stage changed it; `desired` is the last; `rule` is the code of the one
     rule that decided: the last stage that changed the number, or whether the proposal stood. `recommendation` is what the
-    stabilization window shall remember.
+    stabilization window shall remember, `learned` what the next evaluation of these scalers needs.
     """
 
     scalers: Scalers
@@ -56,16 +58,28 @@ class Decisions:
     rule: Codes
     recommendation: Ints
     limited: Codes
+    law: Law
+    learned: Learned
 
     def __len__(self) -> int:
         return len(self.scalers)
 
 
-def evaluate(scalers: Scalers, samples: Samples, history: History, now: float) -> Decisions:
-    """Decide for all scalers; `now` and the history's times are seconds of the same clock."""
+def evaluate(
+    scalers: Scalers, samples: Samples, history: History, now: float, learned: Learned | None = None
+) -> Decisions:
+    """Decide for all scalers; `now`, the history's and the state's times are seconds of the same clock.
+
+    `learned` is the state that the last evaluation of these scalers left, row by row; without it nothing is known.
+    """
+    if learned is None:
+        learned = Learned.empty(*scalers.used.shape)
     quality = judge(scalers, samples)
-    magnitude = measure(scalers, samples, quality)
+    floor = law.floors_in_use(scalers, samples, quality, learned)
+    reachable = ~floors.unreachable(scalers, floor)
+    magnitude = measure(scalers, samples, quality, floor, quality.valid & reachable)
     proposal = propose(scalers, samples, quality, magnitude)
+    proposal, reckoned, learned = law.respond(scalers, samples, quality, magnitude, proposal, floor, learned, now)
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
@@ -78,7 +92,7 @@ def evaluate(scalers: Scalers, samples: Samples, history: History, now: float) -
     wanted = keep(Stage.TRUSTED, _trust(scalers, quality, magnitude, current, proposal.replicas))
     wanted = keep(Stage.TOLERATED, _tolerate(proposal.beyond, current, wanted))
     recommendation = wanted
-    wanted = keep(Stage.STABILIZED, behavior.stabilize(scalers, history, now, current, wanted))
+    wanted = keep(Stage.STABILIZED, _stabilize(scalers, reckoned, history, now, current, wanted))
     wanted = keep(Stage.COOLED, behavior.cool_down(scalers, history, now, current, wanted))
     wanted = keep(Stage.RATE_LIMITED, behavior.limit_rate(scalers, history, now, current, wanted))
     desired = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
@@ -100,6 +114,8 @@ def evaluate(scalers: Scalers, samples: Samples, history: History, now: float) -
         rule=rule.astype(np.int16),
         recommendation=recommendation,
         limited=_limited(scalers, current, replicas, reasons),
+        law=reckoned,
+        learned=learned,
     )
 
 
@@ -130,14 +146,23 @@ def _tolerate(beyond: Flags, current: Ints, wanted: Ints) -> tuple[Ints, Codes]:
     return allowed, np.where(allowed != wanted, code(Reason.WITHIN_TOLERANCE), NONE).astype(np.int16)
 
 
+def _stabilize(
+    scalers: Scalers, reckoned: Law, history: History, now: float, current: Ints, wanted: Ints
+) -> tuple[Ints, Codes]:
+    """HPA's windows, or the law's own hold downwards where the user wrote none and the law proposed."""
+    allowed, reasons = behavior.stabilize(scalers, history, now, current, wanted)
+    own = scalers.adaptive_hold & reckoned.used & (wanted < current)
+    if not own.any():
+        return allowed, reasons
+    # The band that keeps a pod from going and coming applies to what was needed lately, not only to what is needed now.
+    leaves_room = reckoned.held * (1 + scalers.down.tolerance) <= current - 1
+    held = np.where(leaves_room, np.maximum(ceil(reckoned.held), wanted), current)
+    why = np.where(held != wanted, code(Reason.ADAPTIVE_HOLD), NONE).astype(np.int16)
+    return np.where(own, held, allowed), np.where(own, why, reasons).astype(np.int16)
+
+
 def _limited(scalers: Scalers, current: Ints, replicas: dict[Stage, Ints], reasons: dict[Stage, Codes]) -> Codes:
     """The reason of HPA's condition ScalingLimited: a bound where the number stands at it and more was wanted, else the rate."""
-    wanted, result, rate = replicas[Stage.COOLED], replicas[Stage.BOUNDED], reasons[Stage.RATE_LIMITED]
-    at_most = (wanted > scalers.max_replicas) & (result == scalers.max_replicas)
-    at_least = (wanted < scalers.min_replicas) & (result == scalers.min_replicas)
-    within = code(Reason.DESIRED_WITHIN_RANGE)
-    return np.select(
-        (current == 0, at_most, at_least, rate != NONE),
-        (within, code(Reason.TOO_MANY_REPLICAS), code(Reason.TOO_FEW_REPLICAS), rate),
-        within,
-    ).astype(np.int16)
+    rate, result = reasons[Stage.RATE_LIMITED], replicas[Stage.BOUNDED]
+    limit = behavior.limiting_reason(replicas[Stage.COOLED], scalers.min_replicas, scalers.max_replicas, rate, result)
+    return np.where(current == 0, code(Reason.DESIRED_WITHIN_RANGE), limit).astype(np.int16)

@@ -18,7 +18,7 @@ from controller.engine.batch import AGGREGATIONS, Flags, Floats, Samples, Scaler
 from controller.engine.grouping import Rows, count_by_scaler, sum_by_scaler
 from controller.engine.quality import Quality
 
-__all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
+__all__ = ["LARGEST", "Magnitude", "aggregate", "measure", "norm", "normalize"]
 
 #: Neither y nor a weight counts for more, so that whatever is made of them stays far inside a double.
 LARGEST: Final = 1e60
@@ -33,6 +33,7 @@ class Magnitude:
     """
 
     pod: Floats
+    of_pods: Floats
     complete: Flags
     total: Floats
     values: Floats
@@ -66,27 +67,27 @@ def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Flo
     return largest * _root(total, power), shares
 
 
-def measure(scalers: Scalers, samples: Samples, quality: Quality) -> Magnitude:
-    """The magnitude of every scaler, with what each dimension contributes to it."""
+def measure(scalers: Scalers, samples: Samples, quality: Quality, floor: Floats, counted: Flags) -> Magnitude:
+    """The magnitude of every scaler over the `counted` dimensions (S, D), above this `floor` (S, D) in each dimension's unit."""
     of = samples.scaler
     count, width = scalers.used.shape
     values, y, weight = (np.empty((len(of), width), order="F") for _ in range(3))
-    shared = np.where(quality.valid & ~scalers.per_pod, samples.target_values, np.nan)
-    own = quality.valid & scalers.per_pod
+    shared = np.where(counted & ~scalers.per_pod, samples.target_values, np.nan)
+    own = counted & scalers.per_pod
     for at in range(width):
         values[:, at] = np.where(own[of, at] & quality.good[:, at], samples.values[:, at], shared[of, at])
-        y[:, at] = normalize(values[:, at], scalers.target[of, at], scalers.floor[of, at], scalers.cap[of, at])
+        y[:, at] = normalize(values[:, at], scalers.target[of, at], floor[of, at], scalers.cap[of, at])
         weight[:, at] = scalers.weight[of, at]
     pod, pod_shares = norm(y, weight, scalers.norm[of])
 
-    expected = np.count_nonzero(quality.valid, axis=1)[of]
+    expected = np.count_nonzero(counted, axis=1)[of]
     complete = samples.ready & (expected > 0) & (np.count_nonzero(~np.isnan(y), axis=1) == expected)
     portions = _portions(scalers, of, pod, complete)
-    counted = np.flatnonzero(portions)
-    of_counted, portions = of[counted], portions[counted]
+    some = np.flatnonzero(portions)
+    of_some, portions = of[some], portions[some]
 
     def over_pods(column: Floats) -> Floats:
-        return sum_by_scaler(of_counted, portions * column[counted], count)
+        return sum_by_scaler(of_some, portions * column[some], count)
 
     measurable = count_by_scaler(of, complete, count) > 0
     total = np.where(measurable, over_pods(pod), np.nan)
@@ -97,10 +98,10 @@ def measure(scalers: Scalers, samples: Samples, quality: Quality) -> Magnitude:
         seen[:, at] = np.minimum(over_pods(values[:, at]), np.finfo(np.float64).max)
         normalized[:, at] = over_pods(y[:, at])
         shares[:, at] = over_pods(pod * pod_shares[:, at]) / divisor
-    unknown = ~(quality.valid & measurable[:, None])
+    unknown = ~(counted & measurable[:, None])
     for each in (seen, normalized, shares):
         each[unknown] = np.nan
-    return Magnitude(pod, complete, total, seen, normalized, shares)
+    return Magnitude(pod, y, complete, total, seen, normalized, shares)
 
 
 def aggregate(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:

@@ -19,7 +19,7 @@ from controller.engine.grouping import count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
 from controller.engine.quality import Quality
 
-__all__ = ["Proposal", "ceil", "propose"]
+__all__ = ["Proposal", "Reading", "beyond", "ceil", "in_doubt", "propose", "weigh"]
 
 #: Replica counts stay below this (HPA's own cap is 2^31 - 1).
 MOST_REPLICAS = 2**31 - 1
@@ -39,41 +39,64 @@ class Proposal:
 def ceil(value: Floats) -> Ints:
     """The next whole number, forgiving the dust of double precision, within what a replica count can be."""
     bounded = np.clip(np.nan_to_num(value, nan=0.0, posinf=MOST_REPLICAS), 0, MOST_REPLICAS)
-    return np.ceil(bounded - GRAIN * np.maximum(1.0, bounded)).astype(np.int64)
+    whole = np.ceil(bounded - GRAIN * np.maximum(1.0, bounded))
+    return np.where(bounded == MOST_REPLICAS, bounded, whole).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What some pods show: the `ratio` (S,) of what is measured to its target, and the number of these `pods` (S,)."""
+
+    ratio: Floats
+    pods: Ints
 
 
 def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Magnitude) -> Proposal:
     """Replicas by the proportional rule; the current number where nothing can be measured."""
     of = samples.scaler
-    current, target = samples.current, scalers.target_magnitude
-    complete = count_by_scaler(of, magnitude.complete, len(scalers))
-    ratio = magnitude.total / target
-    replicas = ceil(complete * ratio)
+    target = scalers.target_magnitude
+    seen = Reading(magnitude.total / target, count_by_scaler(of, magnitude.complete, len(scalers)))
 
-    upwards = ratio > 1
-    rising = upwards[of]
+    rising = (seen.ratio > 1)[of]
     silent = samples.ready & ~magnitude.complete
-    # Whose part is not known, or is known to be shown too low: going up what is seen of them, going down that they are full.
+    # Young pods are seen, but are known to be shown too low: going up what is seen of them, going down that they are full.
     young = samples.ready & samples.young & np.any(quality.valid & scalers.per_pod, axis=1)[of]
-    doubtful = np.where(rising, silent | ~samples.ready, silent | young)
+    doubtful = in_doubt(rising, silent, ~samples.ready) | (young & ~rising)
     counted = magnitude.complete | doubtful
     assumed = np.where(doubtful & ~rising, np.maximum(magnitude.pod, target[of]), magnitude.pod)
     assumed = np.where(samples.ready, assumed, 0.0)
-    counts = count_by_scaler(of, counted, len(scalers))
-    cautious = count_by_scaler(of, doubtful, len(scalers)) > 0
-    cautious_ratio = aggregate(scalers, of, assumed, counted) / target
-    cautious_replicas = ceil(counts * cautious_ratio)
-    turned = np.where(upwards, cautious_ratio < 1, cautious_ratio > 1)
-    replicas = np.where(cautious, np.where(turned, current, cautious_replicas), replicas)
-    # Pods that do not exist yet, and surge pods of a rollout, must not turn "more" into fewer or "fewer" into more.
-    against = np.where(upwards, replicas < current, replicas > current)
-
-    measured = np.isfinite(magnitude.total)
-    beyond = _beyond(scalers, ratio) & (~cautious | _beyond(scalers, cautious_ratio))
-    return Proposal(replicas=np.where(measured & ~against, replicas, current), beyond=beyond & measured)
-
-
-def _beyond(scalers: Scalers, ratio: Floats) -> Flags:
-    """Whether a ratio to the target is outside the tolerance, whose edges still belong to it."""
+    cautious = Reading(aggregate(scalers, of, assumed, counted) / target, count_by_scaler(of, counted, len(scalers)))
+    doubt = count_by_scaler(of, doubtful, len(scalers)) > 0
+    everywhere = np.ones(len(scalers), np.bool_)
     up, down = (scalers.rules(direction).tolerance for direction in (Direction.UP, Direction.DOWN))
+    return weigh(samples.current, seen, cautious, doubt, everywhere, up, down)
+
+
+def in_doubt(rising: Flags, silent: Flags, unready: Flags) -> Flags:
+    """Whose part is not known: the silent, and going up the unready; of pods or, one flag for all of its pods, of scalers."""
+    return silent | (rising & unready)
+
+
+def weigh(
+    current: Ints, seen: Reading, cautious: Reading, doubt: Flags, guarded: Flags, up: Floats, down: Floats
+) -> Proposal:
+    """The replicas (S,) that a reading asks for, and where there is `doubt` (S,) the cautious reading in its place.
+
+    Where `guarded` (S,), too much never asks for fewer replicas than there are to be, nor too little for more. `up` and `down`
+    (S,) are the tolerances. NaN in the ratio proposes the current number.
+    """
+    upwards = seen.ratio > 1
+    turned = np.where(upwards, cautious.ratio < 1, cautious.ratio > 1)
+    asked = np.where(turned, current, ceil(cautious.pods * cautious.ratio))
+    replicas = np.where(doubt, asked, ceil(seen.pods * seen.ratio))
+    # Pods that do not exist yet, and surge pods of a rollout, must not turn "more" into fewer or "fewer" into more.
+    against = guarded & np.where(upwards, replicas < current, replicas > current)
+
+    measured = ~np.isnan(seen.ratio)
+    far = beyond(seen.ratio, up, down) & (~doubt | beyond(cautious.ratio, up, down))
+    return Proposal(replicas=np.where(measured & ~against, replicas, current), beyond=far & measured)
+
+
+def beyond(ratio: Floats, up: Floats, down: Floats) -> Flags:
+    """Whether a ratio to the target is outside the tolerances, whose edges still belong to them."""
     return (ratio > 1 + up + GRAIN) | (ratio < 1 - down - GRAIN)

@@ -6,18 +6,24 @@ The record carries every number that a stranger needs to follow the decision; it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.api import Direction, Reason
 from controller.engine import sentences
-from controller.engine.batch import Scalers
+from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
+from controller.engine.law import FIRST_MINUTES
+from controller.engine.outlook import Outlook, outlook_of
 from controller.engine.reasons import NONE, reason
 
 __all__ = ["DimensionRecord", "Record", "record_of"]
+
+#: To go through a tuple costs a tenth of going through the enum.
+STAGES: Final = tuple(Stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,9 @@ class DimensionRecord:
 
     `value`, `target` and `floor` are in the dimension's own unit, `normalized` is y, `share` is its part of the magnitude
     (0 to 1); they are NaN
-    where the dimension is invalid, and then `reason` and `message` say why.
+    where the dimension is invalid, and then `reason` and `message` say why. `capacity` is the load per pod at which it alone is full
+    (infinite: not known), `confidence` how far a learned floor is trusted (0 to 1; NaN where it was written). `advice` says what to
+    write instead where the floor leaves no room below the target, and is empty elsewhere.
     """
 
     name: str
@@ -38,30 +46,44 @@ class DimensionRecord:
     covered: int | None
     reason: Reason | None
     message: str
+    capacity: float
+    confidence: float
+    advice: str
 
     @property
     def valid(self) -> bool:
         """Whether the dimension could be believed."""
         return self.reason is None
 
+    @property
+    def unreachable(self) -> bool:
+        """Whether the dimension is at its target without load, so that it cannot count."""
+        return self.advice != ""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One decision: what was seen, what was proposed, what each stage left of it, and the rule that decided."""
+    """One decision: what was seen, what was proposed, what each stage left of it, and the rule that decided.
+
+    Of the Ready pods `young` count as full because they are young, and `unscheduled` pods wait for a node. The sentences are put
+    together when they are read: every scaler has a record in every cycle, and few are told.
+    """
 
     magnitude: float
     target_magnitude: float
     ready: int
+    young: int
     unready: int
+    unscheduled: int
     dimensions: tuple[DimensionRecord, ...]
+    outlook: Outlook
     current: int
     proposed: int
     stages: dict[Stage, int]
     desired: int
     rule: Reason
     limited: Reason
-    cause: str
-    sentence: str = field(default="")
+    held: sentences.Held
 
     @property
     def dominant(self) -> DimensionRecord | None:
@@ -74,38 +96,66 @@ class Record:
         """The dimensions that could not be believed."""
         return tuple(each for each in self.dimensions if not each.valid)
 
+    @property
+    def cause(self) -> str:
+        """The magnitude and what it is made of."""
+        shares = [(each.name, each.share) for each in self.dimensions if each.valid and not math.isnan(each.share)]
+        return sentences.of_magnitude(self.magnitude, shares)
+
+    @property
+    def sentence(self) -> str:
+        """The whole decision."""
+        said = [sentences.of_rule(self.held)]
+        if not math.isnan(self.magnitude):
+            said.insert(0, self._by_demand() if self.outlook.used else self._in_proportion())
+        if self.unscheduled:
+            said.append(sentences.of_waiting(self.unscheduled))
+        return "; ".join(said)
+
+    def _by_demand(self) -> str:
+        outlook, trial = self.outlook, self.outlook.trial
+        name = trial.dimension if trial is not None and trial.tried.holds else ""
+        dropped = trial is not None and trial.dropped
+        # Only what it wanted and may not have is worth a word.
+        held_back = not dropped and outlook.then > self.target_magnitude * 1.01
+        asked = sentences.Asked(
+            kind=outlook.kind,
+            demand=outlook.demand,
+            ahead=outlook.ahead,
+            startup=outlook.startup,
+            per_pod=outlook.per_pod,
+            target=self.target_magnitude,
+            number=self.proposed,
+            then=outlook.then,
+            fewer=outlook.fewer,
+            unproved=name if held_back else "",
+            dropped=name if dropped else "",
+        )
+        return sentences.of_demand(self.cause, asked)
+
+    def _in_proportion(self) -> str:
+        outlook, why = self.outlook, ""
+        if outlook.wanted and outlook.kind is LoadKind.NONE:
+            why = "no demand is known, name it in spec.demand"
+        elif outlook.wanted and outlook.taught < FIRST_MINUTES:
+            why = f"what a pod can take is being learned, for {outlook.taught:.0f} of {FIRST_MINUTES:g} s so far"
+        elif outlook.wanted:
+            why = f"the demand is not known now: {outlook.said or 'it has no fresh samples'}"
+        seen = (self.magnitude, self.target_magnitude, self.ready, self.unready, self.young, self.proposed)
+        return sentences.of_proposal(self.cause, *seen, why)
+
 
 def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = None) -> Record:
-    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension."""
-    scalers, samples, quality, magnitude = decisions.scalers, decisions.samples, decisions.quality, decisions.magnitude
+    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension, and of the "demand"."""
+    scalers, samples, quality = decisions.scalers, decisions.samples, decisions.quality
     ready, unready = int(quality.ready[row]), int(quality.unready[row])
-    dimensions = []
-    for at, dimension in enumerate(scalers.dimensions[row]):
-        per_pod = bool(scalers.per_pod[row, at])
-        covered = int(quality.covered[row, at]) if per_pod else None
-        why = None if quality.valid[row, at] else reason(int(quality.reasons[row, at]))
-        message = ""
-        if why is not None:
-            message = (faults or {}).get(dimension.name) or sentences.of_defect(_defect(decisions, row, at, why))
-        dimensions.append(
-            DimensionRecord(
-                name=dimension.name,
-                value=float(magnitude.values[row, at]),
-                target=float(scalers.target[row, at]),
-                floor=float(scalers.floor[row, at]),
-                normalized=float(magnitude.normalized[row, at]),
-                share=float(magnitude.shares[row, at]),
-                covered=covered,
-                reason=why,
-                message=message,
-            )
-        )
-    shares = [(each.name, each.share) for each in dimensions if each.valid and not math.isnan(each.share)]
-    total = float(magnitude.total[row])
-    cause = sentences.of_magnitude(total, shares)
-    current, desired = int(samples.current[row]), int(decisions.desired[row])
+    dimensions = _dimensions(decisions, row, faults or {})
+    total, target = float(decisions.magnitude.total[row]), float(scalers.target_magnitude[row])
+    current, desired, proposed = int(samples.current[row]), int(decisions.desired[row]), int(decisions.proposed[row])
+    outlook = outlook_of(decisions, row, (faults or {}).get("demand", ""))
     rule = reason(int(decisions.rule[row]))
-    proposed = int(decisions.proposed[row])
+    direction = Direction.UP if proposed > current else Direction.DOWN
+    rules = scalers.rules(direction)
     held = sentences.Held(
         rule=rule,
         current=current,
@@ -114,32 +164,95 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         maximum=int(scalers.max_replicas[row]),
         tolerance_up=float(scalers.up.tolerance[row]),
         tolerance_down=float(scalers.down.tolerance[row]),
-        direction=Direction.UP if proposed > current else Direction.DOWN,
-        window=float((scalers.up if proposed > current else scalers.down).window[row]),
-        cooldown=float((scalers.up if proposed > current else scalers.down).cooldown[row]),
-        cautious=_outside(scalers, row, total),
-        since_event=float(decisions.now - decisions.history.changed_at[row].max()),
+        direction=direction,
+        window=float(rules.window[row]),
+        hold=outlook.hold,
+        patience=outlook.patience,
+        cooldown=float(rules.cooldown[row]),
+        cautious=not outlook.used and _outside(scalers, row, total),
+        since_event=float(decisions.now - decisions.history.changed_at[row].max())
+        if rule is Reason.COOLDOWN
+        else math.inf,
         unready=unready,
-        invalid=tuple(f"{each.name}: {each.message}" for each in dimensions if not each.valid),
+        invalid=tuple(
+            each.advice or f"{each.name}: {each.message}" for each in dimensions if each.message or each.advice
+        ),
     )
-    target = float(scalers.target_magnitude[row])
-    young = int(samples.young[_pods(decisions, row)].sum()) if total < target else 0
-    wish = sentences.of_proposal(cause, total, target, ready, unready, young, proposed)
     return Record(
         magnitude=total,
         target_magnitude=target,
         ready=ready,
+        young=int(samples.young[_pods(decisions, row)].sum()) if total < target and not outlook.used else 0,
         unready=unready,
-        dimensions=tuple(dimensions),
+        unscheduled=int(decisions.law.unscheduled[row]),
+        dimensions=dimensions,
+        outlook=outlook,
         current=current,
         proposed=proposed,
-        stages={stage: int(decisions.replicas[stage][row]) for stage in Stage},
+        stages={stage: int(decisions.replicas[stage][row]) for stage in STAGES},
         desired=desired,
         rule=rule,
         limited=reason(int(decisions.limited[row])) if decisions.limited[row] != NONE else Reason.DESIRED_WITHIN_RANGE,
-        cause=cause,
-        sentence=f"{wish}; {sentences.of_rule(held)}" if not math.isnan(total) else sentences.of_rule(held),
+        held=held,
     )
+
+
+def _dimensions(decisions: Decisions, row: int, faults: dict[str, str]) -> tuple[DimensionRecord, ...]:
+    """What was seen of each dimension."""
+    scalers, quality, magnitude, law = decisions.scalers, decisions.quality, decisions.magnitude, decisions.law
+    # One list a column: taking numbers out of arrays one by one is what a record costs.
+    columns = (
+        scalers.per_pod,
+        scalers.learns_floor,
+        scalers.target,
+        quality.covered,
+        quality.valid,
+        magnitude.values,
+        magnitude.normalized,
+        magnitude.shares,
+        law.floor,
+        law.capacity,
+        law.confidence,
+        law.unreachable,
+    )
+    seen = zip(scalers.dimensions[row], *[column[row].tolist() for column in columns], strict=False)
+    found = []
+    for at, (
+        dimension,
+        per_pod,
+        learns,
+        target,
+        covered,
+        valid,
+        value,
+        y,
+        share,
+        floor,
+        load,
+        trust,
+        high,
+    ) in enumerate(seen):
+        why, message = None, ""
+        if not valid:
+            why = reason(int(quality.reasons[row, at]))
+            message = faults.get(dimension.name) or sentences.of_defect(_defect(decisions, row, at, why))
+        found.append(
+            DimensionRecord(
+                name=dimension.name,
+                value=value,
+                target=target,
+                floor=floor,
+                normalized=y,
+                share=share,
+                covered=covered if per_pod else None,
+                reason=why,
+                message=message,
+                capacity=load,
+                confidence=trust if learns else math.nan,
+                advice=sentences.of_unreachable(dimension, floor, target) if high else "",
+            )
+        )
+    return tuple(found)
 
 
 def _pods(decisions: Decisions, row: int) -> NDArray[np.intp]:

@@ -8,10 +8,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from controller.api import Dimension, Direction, Reason, format_number
+from controller.api import Amount, Dimension, Direction, Reason, Unit, format_amount, format_number
+from controller.engine.batch import LoadKind
 
-__all__ = ["Defect", "Held", "of_defect", "of_magnitude", "of_proposal", "of_rule"]
+__all__ = [
+    "Asked",
+    "Defect",
+    "Held",
+    "Tried",
+    "of_defect",
+    "of_demand",
+    "of_ineffective",
+    "of_load",
+    "of_magnitude",
+    "of_proposal",
+    "of_rule",
+    "of_unreachable",
+    "of_waiting",
+]
+
+#: A patience that has faded to this is as good as none.
+REGRETTED: Final = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +46,54 @@ class Held:
     tolerance_down: float
     direction: Direction
     window: float
+    hold: float
+    patience: float
     cooldown: float
     since_event: float
     cautious: bool
     unready: int
     invalid: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The numbers that a sentence about the demand may need; what is not known is NaN.
+
+    `demand` now and `ahead`, when a pod created now would be Ready, which takes `startup` seconds; `per_pod`, the load per pod at which the
+    magnitude is its `target`; `number` replicas are asked for, with which the magnitude would be `then`, and `fewer` with one less.
+    `unproved` is the dimension that may not ask for more until it has shown that pods lower it, `dropped` the one that they do not lower.
+    """
+
+    kind: LoadKind
+    demand: float
+    ahead: float
+    startup: float
+    per_pod: float
+    target: float
+    number: int
+    then: float
+    fewer: float
+    unproved: str
+    dropped: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of a dimension while it was tried whether pods lower it.
+
+    The load per pod went from `load_from` to `load`, the value from `value_from` to `value`, in the dimension's unit; NaN where it is
+    not known any more. Where it stood at its cap the value was that or more (`capped`). Without a measured demand the load per pod is
+    1 over the pods. `holds` says whether the dimension is held to the answer.
+    """
+
+    dimension: Dimension
+    holds: bool
+    kind: LoadKind
+    load_from: float
+    load: float
+    value_from: float
+    capped: bool
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,49 +124,128 @@ def of_magnitude(magnitude: float, shares: Sequence[tuple[str, float]]) -> str:
 
 
 def of_proposal(
-    cause: str, magnitude: float, target: float, ready: int, unready: int, young: int, proposed: int
+    cause: str, magnitude: float, target: float, ready: int, unready: int, young: int, proposed: int, why: str
 ) -> str:
-    """What was seen and what it asks for; `young` of the Ready pods count as full."""
+    """What was seen and what it asks for in proportion; `young` of the Ready pods count as full, `why` says why the demand does not ask."""
     if math.isnan(magnitude):
         return cause
     early = f" (of which {young} so young that they count as full)" if young else ""
     waiting = f" and {unready} not Ready" if unready else ""
     aim = "" if target == 1 else f", target {target:g},"
-    return f"{cause}{aim} over {_pods(ready)}{early}{waiting} asks for {_replicas(proposed)}"
+    because = f" in proportion ({why})" if why else ""
+    return f"{cause}{aim} over {_pods(ready)}{early}{waiting} asks for {_replicas(proposed)}{because}"
+
+
+def of_demand(cause: str, asked: Asked) -> str:
+    """What is asked of the target and how many replicas that takes, and why not one less."""
+    # A start that is over within a second leaves nothing to look ahead for.
+    when = f" when a pod created now is Ready ({asked.startup:.0f} s)" if asked.startup >= 1 else ""
+    aim = "the target" if asked.target == 1 else f"the target of {asked.target:g}"
+    parts = [
+        f"{cause}; demand {of_load(asked.demand, asked.kind)}, {format_number(asked.ahead)} ahead{when}",
+        f"{of_load(asked.per_pod, asked.kind)} a pod are {aim}: {_replicas(asked.number)}",
+    ]
+    if asked.number > 1 and not math.isnan(asked.fewer):
+        parts.append(f"{asked.number - 1} would be at magnitude {asked.fewer:.2f}, {asked.number} at {asked.then:.2f}")
+    if asked.unproved:
+        parts.append(f"{asked.unproved} may not ask for more until it has shown that pods lower it")
+    if asked.dropped:
+        parts.append(f"{asked.dropped} does not ask: pods do not lower it")
+    return "; ".join(parts)
+
+
+def of_load(load: float, kind: LoadKind) -> str:
+    """ "41.3 requests/s" or "0.62 cores"."""
+    return f"{format_number(load)} {'cores' if kind is LoadKind.CORES else 'requests/s'}"
+
+
+def of_waiting(pods: int) -> str:
+    """That some pods have no node yet."""
+    wait, they = ("pod waits", "it") if pods == 1 else ("pods wait", "they")
+    return f"{pods} {wait} for a node, no more are ordered for the load that {they} shall take"
+
+
+def of_ineffective(tried: Tried, until: str) -> str:
+    """That pods do not lower a dimension, by what was tried, and `until` when it may not ask for more."""
+    name, unit = tried.dimension.name, tried.dimension.amount.unit
+    if math.isnan(tried.load_from) or math.isnan(tried.load) or math.isnan(tried.value_from):
+        found = f"{name} did not fall with the load per pod"
+    else:
+        value_from, value = (format_amount(Amount(each, unit)) for each in (tried.value_from, tried.value))
+        load = f"the load per pod from {format_number(tried.load_from)} to {of_load(tried.load, tried.kind)}"
+        if tried.kind is LoadKind.NONE:
+            load = f"{1 / tried.load_from:.0f} Ready pods and then {1 / tried.load:.0f}"
+        more = " or more" if tried.capped else ""
+        found = f"with {load}, {name} went from {value_from}{more} to {value}"
+    so = (
+        f"may not ask for more until {until}"
+        if tried.holds
+        else "asks for more all the same (efficacy.action: Observe)"
+    )
+    return f"{found}: pods do not lower it, so it {so}; look for a cause outside of the pods"
+
+
+def of_unreachable(dimension: Dimension, floor: float, target: float) -> str:
+    """That a dimension is at its target without load, and what to write instead; both in its unit."""
+    unit, binary = dimension.amount.unit, True if dimension.metric == "memory" else None
+    value, wanted, least = (format_amount(Amount(each, unit), binary) for each in (floor, target, _up(floor / 0.95)))
+    request = f", or raise the {dimension.metric} request of the pods" if unit is Unit.SHARE else ""
+    written = "" if dimension.floor_is_auto else ", or lower its floor"
+    return (
+        f"{dimension.name} is {value} without load, 95 % or more of its target {wanted}, so no number of "
+        f"pods can hold it; raise the target above {least}{request}{written}"
+    )
 
 
 def of_rule(held: Held) -> str:
     """What became of the proposal, by which rule, with the rule's numbers."""
-    block = f"behavior.scale{'Up' if held.direction is Direction.UP else 'Down'}"
     moved = held.desired != held.current
     move = f"scaling from {held.current} to {held.desired}" if moved else f"staying at {held.current}"
-    missing = "; ".join(held.invalid)
-    why = {
-        Reason.AS_PROPOSED: "",
-        Reason.AT_TARGET: "the number that runs",
-        Reason.WITHIN_TOLERANCE: (
-            f"within the tolerance of {held.tolerance_down:.3g} below and {held.tolerance_up:.3g} above the target"
-            + (", once the pods that are not fully measured yet are counted" if held.cautious else "")
-        ),
-        Reason.PARTIAL_METRICS: f"nothing scales down while a dimension is missing ({missing})",
-        Reason.NO_VALID_METRIC: f"no dimension can be believed ({missing})",
-        Reason.NO_PODS: "no pod matches the selector of the target, so nothing can be measured",
-        Reason.NO_READY_PODS: (
-            f"{_none_ready(held.unready)}, so nothing can be measured; look at the events of the pods"
-        ),
-        Reason.UP_ONLY: "no valid dimension may ask for fewer replicas (scaleDown: false)",
-        Reason.SCALE_UP_STABILIZED: f"no more than the lowest recommendation of the last {held.window:g} s ({block})",
-        Reason.SCALE_DOWN_STABILIZED: f"no fewer than the highest recommendation of the last {held.window:g} s ({block})",
-        Reason.COOLDOWN: (
-            f"cooldown: {max(0.0, held.cooldown - held.since_event):.0f} s of {held.cooldown:g} s left since the last scale event"
-        ),
-        Reason.SCALE_UP_LIMIT: f"as far as the policies of {block} allow",
-        Reason.SCALE_DOWN_LIMIT: f"as far as the policies of {block} allow",
-        Reason.TOO_MANY_REPLICAS: f"maxReplicas is {held.maximum}",
-        Reason.TOO_FEW_REPLICAS: f"minReplicas is {held.minimum}",
-        Reason.SCALING_DISABLED: "the target was set to 0 replicas, which pauses scaling; set 1 or more to resume",
-    }[held.rule]
+    why = _why(held)
     return f"{move}: {why}" if why else move
+
+
+def _why(held: Held) -> str:
+    """The rule's own words; only those that are wanted are put together, for every scaler has one in every cycle."""
+    block = f"behavior.scale{'Up' if held.direction is Direction.UP else 'Down'}"
+    match held.rule:
+        case Reason.AS_PROPOSED:
+            return ""
+        case Reason.AT_TARGET:
+            return "the number that runs"
+        case Reason.WITHIN_TOLERANCE:
+            counted = ", once the pods that are not fully measured yet are counted" if held.cautious else ""
+            below, above = f"{held.tolerance_down:.3g}", f"{held.tolerance_up:.3g}"
+            return f"within the tolerance of {below} below and {above} above the target{counted}"
+        case Reason.PARTIAL_METRICS:
+            return f"nothing scales down while a dimension is missing ({'; '.join(held.invalid)})"
+        case Reason.NO_VALID_METRIC:
+            return f"no dimension can be believed ({'; '.join(held.invalid)})"
+        case Reason.NO_PODS:
+            return "no pod matches the selector of the target, so nothing can be measured"
+        case Reason.NO_READY_PODS:
+            return f"{_none_ready(held.unready)}, so nothing can be measured; look at the events of the pods"
+        case Reason.UP_ONLY:
+            return "no valid dimension may ask for fewer replicas (scaleDown: false)"
+        case Reason.ADAPTIVE_HOLD:
+            regret = "; longer because a scale-down was regretted" if held.patience > REGRETTED else ""
+            return f"no fewer than were needed in the last {held.hold:.0f} s (the hold{regret})"
+        case Reason.SCALE_UP_STABILIZED:
+            return f"no more than the lowest recommendation of the last {held.window:g} s ({block})"
+        case Reason.SCALE_DOWN_STABILIZED:
+            return f"no fewer than the highest recommendation of the last {held.window:g} s ({block})"
+        case Reason.COOLDOWN:
+            left = max(0.0, held.cooldown - held.since_event)
+            return f"cooldown: {left:.0f} s of {held.cooldown:g} s left since the last scale event"
+        case Reason.SCALE_UP_LIMIT | Reason.SCALE_DOWN_LIMIT:
+            return f"as far as the policies of {block} allow"
+        case Reason.TOO_MANY_REPLICAS:
+            return f"maxReplicas is {held.maximum}"
+        case Reason.TOO_FEW_REPLICAS:
+            return f"minReplicas is {held.minimum}"
+        case Reason.SCALING_DISABLED:
+            return "the target was set to 0 replicas, which pauses scaling; set 1 or more to resume"
+    raise KeyError(held.rule)
 
 
 def of_defect(defect: Defect) -> str:
@@ -154,3 +295,9 @@ def _pods(count: int) -> str:
 
 def _replicas(count: int) -> str:
     return f"{count} replica" if count == 1 else f"{count} replicas"
+
+
+def _up(value: float) -> float:
+    """The next number of two significant digits: what is written down must be enough."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1) if value > 0 else 1.0
+    return math.ceil(value / step - 1e-9) * step

@@ -1,10 +1,11 @@
-"""The ring of recommendations against a plain list.
+"""The ring of recommendations against a plain list, and the rows of the law's state against plain counts.
 
-Whatever is met, recommended and forgotten, at whatever times and with whatever windows.
+Whatever is met, recommended and forgotten, at whatever times and with whatever windows; whoever comes, goes away, and is changed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.api import ScaleTargetRef
-from controller.operator.memory import Memory, Subject
+from controller.engine import Learned, Scalers
+from controller.operator.memory import PARKED, Knowledge, Lore, Memory, Subject
 from controller.operator.scalers import Key
+from tests.engine_support import dimension, spec
 
 KEYS = [("shop", f"web-{number}") for number in range(20)]
 SUBJECT = Subject("uid", ScaleTargetRef(kind="Deployment", name="web"))
@@ -126,3 +129,81 @@ def test_a_scaler_remembers_its_first_count_for_a_whole_window(
         if now - met >= window:
             break
         assert (met, current) in remembered(memory, [KEYS[1]])[0]
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """Some cycles in which the same scalers are there, each with a version of what it measures; some are deleted before."""
+
+    deleted: frozenset[Key]
+    present: dict[Key, int]
+    cycles: int
+    pause: float
+
+
+attendances = st.lists(
+    st.builds(
+        Attendance,
+        deleted=st.frozensets(st.sampled_from(KEYS[:6]), max_size=1),
+        present=st.dictionaries(st.sampled_from(KEYS[:6]), st.sampled_from([0, 0, 0, 1]), max_size=6),
+        cycles=st.integers(1, 30),
+        pause=st.sampled_from([15.0, 15.0, 400.0]),
+    ),
+    max_size=12,
+)
+
+SPECS = [spec(dimension("cpu"), dimension("queue")), spec(dimension("cpu", 2))]
+LORES = [Lore.of(SUBJECT, each) for each in SPECS]
+
+
+@dataclass
+class Counts:
+    """For how many cycles each scaler has been there with what it measures, and the moment when it was last."""
+
+    versions: dict[Key, int] = field(default_factory=dict)
+    cycles: dict[Key, int] = field(default_factory=dict)
+    last: dict[Key, float] = field(default_factory=dict)
+
+    def come(self, key: Key, version: int, at: float, parked_since: float | None) -> None:
+        away = parked_since is not None and at - parked_since > PARKED
+        if self.versions.get(key) != version or away:
+            self.cycles[key] = 0
+        self.versions[key] = version
+
+
+@settings(max_examples=150, deadline=None)
+@given(attendances)
+def test_every_row_is_its_scalers_own_and_every_slot_its_moments_own(attended: list[Attendance]) -> None:
+    knowledge, counts, now = Knowledge(), Counts(), 1000.0
+    left: dict[Key, float] = {}
+    before: set[Key] = set()
+    for each in attended:
+        for key in each.deleted:
+            knowledge.forget(key)
+            counts.versions.pop(key, None)
+        now += each.pause
+        for key in before - each.present.keys():
+            left[key] = now
+        for key, version in each.present.items():
+            counts.come(key, version, now, left.get(key) if key not in before else None)
+        before = set(each.present)
+        scalers = Scalers.of([SPECS[version] for version in each.present.values()])
+        lores = {key: LORES[version] for key, version in each.present.items()}
+        for _ in range(each.cycles):
+            state = knowledge.follow(scalers, lambda lores=lores: lores, now, lambda _: None)  # type: ignore[misc]
+            assert state.taught.tolist() == [counts.cycles[key] for key in each.present]
+            remembered = np.isfinite(state.newest)
+            assert np.array_equal(state.newest[remembered], np.broadcast_to(state.at, state.newest.shape)[remembered])
+            knowledge.state = lived(state, now)
+            for key in each.present:
+                counts.cycles[key] += 1
+            now += 15.0
+
+
+def lived(state: Learned, now: float) -> Learned:
+    """The state after a cycle that counts, and that remembers when it was; as the engine does, without touching the old one."""
+    slot = int(state.at.argmin())
+    at, newest = state.at.copy(), state.newest.copy()
+    at[slot] = now
+    newest[:, slot] = now
+    return dataclasses.replace(state, at=at, newest=newest, taught=state.taught + 1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
-from controller.api import Reason
-from controller.engine import NONE, Stage, code, reason, record_of
+from controller.api import Efficacy, EfficacyAction, Magnitude, Reason
+from controller.engine import NONE, LoadKind, Stage, capacity, code, magnitude, reason, record_of, sentences
 from tests.engine_support import Case, Pod, decide, dimension, even, record, rules, spec, wanting
+from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
 
+DELAY = dimension("delay", "0.5")
+ALONE = "in proportion (no demand is known, name it in spec.demand)"
 THREE = (dimension("latency"), dimension("cpu"), dimension("memory"))
 
 
@@ -64,14 +68,14 @@ def test_the_cause_says_when_there_is_nothing_to_go_by() -> None:
 
 def test_a_scale_up_is_told_from_the_magnitude_to_the_move() -> None:
     assert sentence(Case(spec(), even(5, 1.42))) == (
-        "magnitude 1.42 (cpu 100 %) over 5 Ready pods asks for 8 replicas; scaling from 5 to 8"
+        f"magnitude 1.42 (cpu 100 %) over 5 Ready pods asks for 8 replicas {ALONE}; scaling from 5 to 8"
     )
 
 
 def test_pods_that_are_not_ready_are_told_of() -> None:
     pods = (Pod.of(3.0), *(Pod.of(None, ready=False),) * 2)
     assert sentence(Case(spec(), pods)) == (
-        "magnitude 3.00 (cpu 100 %) over 1 Ready pod and 2 not Ready asks for 3 replicas; "
+        f"magnitude 3.00 (cpu 100 %) over 1 Ready pod and 2 not Ready asks for 3 replicas {ALONE}; "
         "staying at 3: the number that runs"
     )
 
@@ -81,7 +85,7 @@ def test_another_target_than_one_is_told_of() -> None:
 
 
 def test_one_replica_is_not_told_of_as_replicas() -> None:
-    assert "asks for 1 replica;" in sentence(Case(spec(), even(4, 0.2)))
+    assert "asks for 1 replica in proportion" in sentence(Case(spec(), even(4, 0.2)))
 
 
 GUARD = "if it is 0/0, guard the division in the query"
@@ -223,3 +227,223 @@ def test_the_record_is_of_its_own_row() -> None:
     assert [each.desired for each in records] == [4, 2, 0]
     assert [each.dimensions[0].name for each in records] == ["cpu", "x", "cpu"]
     assert [each.stages[Stage.BOUNDED] for each in records] == [4, 2, 0]
+
+
+# The law
+
+
+def run(*cases: Case, times: int = 40) -> Run:
+    found = Run()
+    for case in cases:
+        found.see(case, times=times)
+    return found
+
+
+def test_a_number_by_demand_is_told_with_why_not_one_less() -> None:
+    seen = run(web(412, 10)).record
+    assert seen.outlook.used
+    assert seen.sentence == (
+        "magnitude 1.39 (cpu 72 %, latency 20 %, memory 8 %); demand 412 requests/s, 412 ahead when a pod created now is Ready (28 s); "
+        f"{seen.outlook.per_pod:.1f} requests/s a pod are the target: 14 replicas; "
+        f"13 would be at magnitude {seen.outlook.fewer:.2f}, 14 at {seen.outlook.then:.2f}; scaling from 10 to 14"
+    )
+    assert seen.outlook.then <= 1 < seen.outlook.fewer
+
+
+@pytest.mark.parametrize("norm", [1, 2, "1.5", "Infinity"])
+def test_the_magnitude_that_is_expected_is_that_of_the_learned_capacities(norm: object) -> None:
+    normed = Magnitude.model_validate({"norm": norm})
+    decisions = run(web(412, 10, of=WEB_SPEC.model_copy(update={"magnitude": normed}))).decisions
+    assert decisions is not None
+    scalers, law, outlook = decisions.scalers, decisions.law, record_of(decisions, 0).outlook
+    expected = []
+    for pods in (decisions.proposed, decisions.proposed - 1):
+        y = capacity.normalized_at(scalers, law.capacity, capacity.flat(scalers, law.floor), law.ahead / pods)
+        expected.append(float(magnitude.norm(y, scalers.weight, scalers.norm)[0][0]))
+    assert [outlook.then, outlook.fewer] == pytest.approx(expected)
+
+
+def test_the_magnitude_that_is_expected_of_what_grows_with_the_load_comes() -> None:
+    linear = spec({"metric": "cpu", "target": "70%"}, behavior={})
+    found = run(dataclasses.replace(web(412, 10, of=linear), pods=even(10, 41.2 / 50, newest=41.2, served=41.2)))
+    wanted = found.record
+    assert wanted.proposed == 12
+    assert wanted.outlook.then == pytest.approx(412 / 12 / 35)
+    load = 412 / 12
+    found.see(dataclasses.replace(web(412, 12, of=linear), pods=even(12, load / 50, newest=load, served=load)))
+    assert found.record.magnitude == pytest.approx(wanted.outlook.then)
+
+
+def test_cores_are_told_as_cores() -> None:
+    case = dataclasses.replace(web(4.0, 10), kind=LoadKind.CORES)
+    assert "demand 4 cores, 4 ahead" in run(case).record.sentence
+
+
+def test_another_target_magnitude_is_told_of_by_demand_too() -> None:
+    half = WEB_SPEC.model_copy(update={"magnitude": WEB_SPEC.magnitude.model_copy(update={"target": "0.5"})})
+    assert "requests/s a pod are the target of 0.5: " in run(web(412, 10, of=half)).record.sentence
+
+
+def test_the_hold_is_told_with_its_length() -> None:
+    found = run(web(412, 14))
+    found.see(web(200, 14))
+    assert found.record.sentence.endswith("staying at 14: no fewer than were needed in the last 150 s (the hold)")
+    assert found.record.rule is Reason.ADAPTIVE_HOLD
+
+
+def test_a_hold_that_was_made_longer_by_a_regret_says_so() -> None:
+    found = run(web(300, 14))
+    found.see(web(300, 10), times=2)
+    found.see(web(412, 14), times=2)
+    found.see(web(200, 14))
+    assert found.record.sentence.endswith("s (the hold; longer because a scale-down was regretted)")
+
+
+def test_where_no_hold_is_in_force_there_is_none() -> None:
+    assert math.isnan(record(wanting(7, 4)).outlook.hold)
+    assert run(web(412, 10)).record.outlook.hold == 150.0
+
+
+def test_a_law_that_still_learns_says_for_how_long_it_has() -> None:
+    assert (
+        "in proportion (what a pod can take is being learned, for 90 of 120 s so far)"
+        in run(web(412, 10), times=3).record.sentence
+    )
+
+
+def test_a_demand_that_is_lost_says_what_the_source_said() -> None:
+    found = run(web(412, 10))
+    lost = [dataclasses.replace(pod, newest=math.nan, served=math.nan) for pod in web(412, 10).pods]
+    decisions = found.see(dataclasses.replace(web(412, 10), pods=lost))
+    assert "in proportion (the demand is not known now: it has no fresh samples)" in found.record.sentence
+    said = record_of(decisions, 0, {"demand": "source default did not answer within 10 s"})
+    assert "(the demand is not known now: source default did not answer within 10 s)" in said.sentence
+
+
+def test_who_wants_proportion_is_not_told_why() -> None:
+    shaped = spec(magnitude={"response": "Proportional"})
+    assert "asks for 8 replicas; " in sentence(Case(shaped, even(5, 1.42)))
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (1, "1 pod waits for a node, no more are ordered for the load that it shall take"),
+        (2, "2 pods wait for a node, no more are ordered for the load that they shall take"),
+    ],
+)
+def test_pods_that_wait_for_a_node_are_told_of_and_not_ordered_again(count: int, told: str) -> None:
+    waiting = (Pod.of(None, None, None, ready=False, unscheduled=True),) * count
+    case = web(412, 10)
+    found = run(case)
+    seen = found.record
+    found.see(dataclasses.replace(case, pods=(*case.pods, *waiting), current=14))
+    assert (found.record.unscheduled, found.record.desired) == (count, seen.desired)
+    assert found.record.sentence.endswith(told)
+
+
+def test_a_dimension_that_wants_more_than_it_may_have_is_told_of() -> None:
+    narrow = WEB_SPEC.model_copy(update={"efficacy": Efficacy(authority=1.1)})
+    found = run(web(300, 10, of=narrow), web(300, 10, slow_dependency, narrow), times=60)
+    trial = found.record.outlook.trial
+    assert trial is not None
+    assert (trial.dimension, trial.dropped) == ("latency", False)
+    assert "; latency may not ask for more until it has shown that pods lower it; " in found.record.sentence
+
+
+def test_a_dimension_that_pods_do_not_lower_does_not_ask_and_what_was_tried_is_told() -> None:
+    found = Run()
+    found.in_vain()
+    seen = found.record
+    trial = seen.outlook.trial
+    assert trial is not None
+    assert trial.dropped
+    assert trial.until == found.now + 900.0
+    assert seen.outlook.then < 1
+    assert "; latency does not ask: pods do not lower it; " in seen.sentence
+    assert sentences.of_ineffective(trial.tried, "noon") == (
+        "with the load per pod from 30 to 18.8 requests/s, latency went from 499ms to 500ms: pods do not lower it, "
+        "so it may not ask for more until noon; look for a cause outside of the pods"
+    )
+
+
+def test_a_trial_that_was_read_back_has_no_numbers_any_more() -> None:
+    found = Run()
+    found.in_vain()
+    trial = found.record.outlook.trial
+    assert trial is not None
+    forgotten = dataclasses.replace(trial.tried, load_from=math.nan)
+    assert sentences.of_ineffective(forgotten, "noon").startswith("latency did not fall with the load per pod: ")
+
+
+def test_a_value_that_stood_at_its_cap_was_that_or_more() -> None:
+    found = Run()
+    found.in_vain()
+    trial = found.record.outlook.trial
+    assert trial is not None
+    assert "went from 499ms or more to 500ms" in sentences.of_ineffective(
+        dataclasses.replace(trial.tried, capped=True), "noon"
+    )
+
+
+def test_without_a_demand_a_trial_is_told_in_pods() -> None:
+    found = Run()
+    found.see(Case(spec(DELAY), even(10, 0.1)), times=4)
+    found.see(Case(spec(DELAY), even(10, 1.0)))
+    found.see(Case(spec(DELAY), even(20, 1.0)), times=6)
+    trial = found.record.outlook.trial
+    assert trial is not None
+    assert trial.dropped
+    assert sentences.of_ineffective(trial.tried, "noon").startswith(
+        "with 10 Ready pods and then 20, delay went from 1 to 1: pods do not lower it"
+    )
+
+
+def test_who_only_observes_is_told_so() -> None:
+    observing = WEB_SPEC.model_copy(update={"efficacy": Efficacy(action=EfficacyAction.OBSERVE)})
+    found = Run()
+    found.in_vain(observing)
+    trial = found.record.outlook.trial
+    assert trial is not None
+    assert "so it asks for more all the same (efficacy.action: Observe)" in sentences.of_ineffective(
+        trial.tried, "noon"
+    )
+    assert "does not ask" not in found.record.sentence
+
+
+def test_a_dimension_that_is_at_its_target_without_load_is_left_out_with_advice() -> None:
+    memory = {"metric": "memory", "target": "1Gi", "floor": "1000Mi"}
+    seen = record(Case(spec(dimension("cpu"), memory), even(4, 1.2, 1.02 * 2**30)))
+    assert seen.cause == "magnitude 1.20 (cpu 100 %)"
+    assert seen.dimensions[1].advice == (
+        "memory is 1000Mi without load, 95 % or more of its target 1Gi, so no number of pods can hold it; "
+        "raise the target above 1.118Gi, or lower its floor"
+    )
+    assert (seen.dimensions[1].valid, seen.dimensions[1].unreachable, seen.dimensions[0].unreachable) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_a_share_of_the_request_can_also_be_mended_at_the_request() -> None:
+    memory = {"metric": "memory", "target": "80%", "floor": "78%"}
+    (seen,) = record(Case(spec(memory), even(4, 0.8))).dimensions
+    assert seen.advice.endswith(
+        "raise the target above 83%, or raise the memory request of the pods, or lower its floor"
+    )
+
+
+def test_where_every_dimension_is_at_its_target_without_load_the_decision_says_so() -> None:
+    memory = {"metric": "memory", "target": "80%", "floor": "78%"}
+    assert "staying at 4: no dimension can be believed (memory is 78% without load, " in sentence(
+        Case(spec(memory), even(4, 0.8))
+    )
+
+
+def test_a_floor_that_is_learned_stands_in_the_record_with_its_confidence() -> None:
+    cpu, memory, _ = run(web(412, 10)).record.dimensions
+    assert math.isnan(cpu.confidence)
+    assert 0 < memory.confidence < 1
+    assert 0.5 < memory.floor < 0.7
+    assert cpu.capacity == pytest.approx(35.0, rel=0.01)

@@ -1,0 +1,80 @@
+"""The adaptive hold: never fewer replicas than were needed lately, and "lately" grows when a scale-down was regretted.
+
+What is needed is remembered for 60 s after a scale-down and 150 s after a scale-up, times a patience of 1 to 4: it doubles when a scale-up
+follows a scale-down within five minutes, and fades back within an hour. The last change is taken from what the target has, so that
+a hand on `kubectl scale` counts too. It takes the place of HPA's fixed window of 300 s where `behavior.scaleDown` is not written.
+Source: reference/control_law.md, 1 (4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.engine.batch import Floats, Ints
+from controller.engine.demand import forgets
+from controller.engine.learned import BLOCKS, Learned, Singles
+
+__all__ = ["Hold", "Watch", "remember", "watch"]
+
+#: Seconds for which what is needed is remembered: after a scale-down, and otherwise.
+AFTER_DOWN, OTHERWISE = 60.0, 150.0
+#: A scale-up so soon (seconds, times the patience) after a scale-down is a regret.
+REGRET: Final = 300.0
+MOST_PATIENCE: Final = 4.0
+#: The patience fades with this time constant (seconds).
+FADES: Final = 3600.0
+#: Length of a block of the ring (seconds): `BLOCKS` of them are longer than the longest hold.
+BLOCK: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The last change of the target's replicas (S,): +1, -1 or 0 for none, when, and the patience after it."""
+
+    direction: NDArray[np.int8]
+    changed_at: Floats
+    patience: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`seconds` (S,) that the hold lasts, the `most` (S,) replicas, unrounded, that were needed in them, and the ring with this
+    cycle in it."""
+
+    seconds: Floats
+    most: Floats
+    need: Singles
+    block: NDArray[np.int64]
+
+
+def watch(learned: Learned, current: Ints, now: float, elapsed: Floats) -> Watch:
+    """Look whether the replicas changed since the last cycle, and whether that was a regret."""
+    known = learned.replicas >= 0
+    change = np.where(known, np.sign(current - learned.replicas), 0)
+    patience = 1.0 + (learned.patience - 1.0) * (1.0 - np.where(known, forgets(elapsed, FADES), 0.0))
+    regret = (change > 0) & (learned.direction < 0) & (now - learned.changed_at < REGRET * patience)
+    return Watch(
+        direction=np.where(change != 0, change, learned.direction).astype(np.int8),
+        changed_at=np.where(change != 0, now, learned.changed_at),
+        patience=np.where(regret, np.minimum(MOST_PATIENCE, 2 * patience), patience),
+    )
+
+
+def remember(needed: Floats, seen: Watch, learned: Learned, now: float) -> Hold:
+    """Put what is needed now (S,) into the ring and read off the most of the hold; NaN is not remembered."""
+    number = int(now // BLOCK)
+    column = number % BLOCKS
+    need, block = learned.need.copy(), learned.block.copy()
+    if block[column] != number:
+        need[:, column], block[column] = np.nan, number
+    # Rounded up, for a float32 is a little too small as often as too large.
+    need[:, column] = np.nextafter(np.fmax(need[:, column], needed.astype(np.float32)), np.float32(np.inf))
+    seconds = np.where(seen.direction < 0, AFTER_DOWN, OTHERWISE) * seen.patience
+    # A block counts as long as its end is within the hold: what is held is held for at least so long.
+    within = (now - (block + 1) * BLOCK)[None, :] < seconds[:, None]
+    most = np.fmax.reduce(np.where(within & (block >= 0), need, np.float32(np.nan)), axis=1)
+    return Hold(seconds, np.fmax(most, needed).astype(np.float64), need, block)

@@ -1,0 +1,174 @@
+"""What the law has learned of each scaler: the state that one evaluation hands to the next.
+
+Shapes as in `batch`: S scalers, D dimensions; K slots of the last minutes, B blocks of the hold. Times are seconds of the engine's
+`now`, never known is NaN or `-inf`. Nothing here decides; every array is explained by the module that writes it. A scaler takes
+less than 2 KB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.engine.batch import Floats
+
+__all__ = ["BLOCKS", "SLOTS", "Learned", "Singles"]
+
+Singles = NDArray[np.float32]
+
+#: Evaluations that the rings of the demand hold: 12 minutes of 15 s, the longest start-up that is looked ahead for.
+SLOTS: Final = 48
+#: Blocks of the hold's ring, see `hold`.
+BLOCKS: Final = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The law's state.
+
+    Shared by all scalers: `at` (K,), the moment of each slot, and `block` (B,), the number of each block. Everything else has a row
+    a scaler:
+    (S,), (S, D), (S, K) or (S, B).
+    """
+
+    at: Floats
+    block: NDArray[np.int64]
+
+    # demand: the rings, the gain of the extrapolation, its noise, the start-up time
+    newest: Singles
+    mean: Singles
+    expected: Singles
+    ready: Singles
+    covariance: Floats
+    variance: Floats
+    noise: Floats
+    startup: Floats
+    wait: Floats
+
+    # capacity: regression of each dimension on the load per pod, queues by their own form
+    squares: Floats
+    products: Floats
+    log_capacity: Floats
+    hotness: Floats
+    taught: Floats
+
+    # efficacy: the test of the dimensions that must prove that pods lower them
+    phase: NDArray[np.int8]
+    log_established: Floats
+    first_load: Floats
+    first_excess: Floats
+    began: Floats
+    lowered: Floats
+    retry_at: Floats
+    pause: Floats
+    kept: Floats
+    suspect: NDArray[np.int8]
+
+    # hold: what was needed lately, the last change and how much longer to hold
+    need: Singles
+    patience: Floats
+    direction: NDArray[np.int8]
+    changed_at: Floats
+    replicas: NDArray[np.int64]
+
+    # floors: the regression of each dimension's value on the load, and what was made of it
+    weight: Floats
+    load: Floats
+    loads: Floats
+    value: Floats
+    product: Floats
+    spread: Floats
+    lowest: Floats
+    floor: Floats
+    anchor: Floats
+    since: Floats
+
+    evaluated_at: Floats
+
+    @classmethod
+    def empty(cls, scalers: int, dimensions: int) -> Self:
+        """Nothing learned."""
+
+        def rows(value: float = 0.0) -> Floats:
+            return np.full(scalers, value)
+
+        def cells(value: float = 0.0) -> Floats:
+            return np.full((scalers, dimensions), value)
+
+        def ring(slots: int) -> Singles:
+            return np.full((scalers, slots), np.nan, np.float32)
+
+        nan, never = np.nan, -np.inf
+        return cls(
+            at=np.full(SLOTS, never),
+            block=np.full(BLOCKS, -1, np.int64),
+            newest=ring(SLOTS),
+            mean=ring(SLOTS),
+            expected=ring(SLOTS),
+            ready=ring(SLOTS),
+            covariance=rows(),
+            variance=rows(),
+            noise=rows(),
+            startup=rows(nan),
+            wait=rows(nan),
+            squares=cells(),
+            products=cells(),
+            log_capacity=cells(nan),
+            hotness=rows(1.0),
+            taught=rows(),
+            phase=np.zeros(scalers, np.int8),
+            log_established=rows(nan),
+            first_load=rows(nan),
+            first_excess=rows(nan),
+            began=rows(never),
+            lowered=rows(nan),
+            retry_at=rows(never),
+            pause=rows(),
+            kept=cells(nan),
+            suspect=np.full(scalers, -1, np.int8),
+            need=ring(BLOCKS),
+            patience=rows(1.0),
+            direction=np.zeros(scalers, np.int8),
+            changed_at=rows(never),
+            replicas=np.full(scalers, -1, np.int64),
+            weight=cells(),
+            load=cells(),
+            loads=cells(),
+            value=cells(),
+            product=cells(),
+            spread=cells(),
+            lowest=cells(nan),
+            floor=cells(nan),
+            anchor=cells(nan),
+            since=cells(nan),
+            evaluated_at=rows(never),
+        )
+
+    def __len__(self) -> int:
+        return len(self.evaluated_at)
+
+    @property
+    def dimensions(self) -> int:
+        """How many columns D there are."""
+        return int(self.squares.shape[1])
+
+    def take(self, rows: NDArray[np.intp], dimensions: int) -> Self:
+        """The state of these rows in this order, -1 being a scaler of which nothing is known, with `dimensions` columns."""
+        fresh = type(self).empty(len(rows), dimensions)
+        known = rows >= 0
+        width = min(dimensions, self.dimensions)
+
+        def moved(name: str, new: Any) -> Any:
+            old = getattr(self, name)
+            if name in ("at", "block"):
+                return old
+            if new.ndim == 2 and name not in ("newest", "mean", "expected", "ready", "need"):
+                new[known, :width] = old[rows[known], :width]
+            else:
+                new[known] = old[rows[known]]
+            return new
+
+        return replace(fresh, **{each.name: moved(each.name, getattr(fresh, each.name)) for each in fields(fresh)})
