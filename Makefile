@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lint format generate bench docs parts clean
+.PHONY: help demo test test-quick conformance lint format generate bench docs parts clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: parts ## All tests, on real parts where they can be had (ARGS="-k word" fo
 
 test-quick: $(VENV)/dev ## Unit and property tests only
 	@$(BIN)/python -m pytest tests/unit tests/property $(ARGS)
+
+conformance: $(VENV)/dev ## HPA's own tables against our code (HPA_CASES=DIR for another folder of them)
+	@$(BIN)/python -m tests.conformance $(if $(HPA_CASES),"$(HPA_CASES)")
 
 lint: $(VENV)/dev ## Style, types, layers, generated files
 	@$(BIN)/ruff check .
