@@ -10,7 +10,7 @@ import csv
 import gzip
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -75,7 +75,7 @@ class Trace:
         path = Path(path)
         try:
             raw = path.read_bytes()
-            text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+            text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise InvalidTrace(f"{path} cannot be read as a CSV file: {error}.") from error
         try:
@@ -86,19 +86,29 @@ class Trace:
     @classmethod
     def parse(cls, lines: Iterable[str]) -> Trace:
         """The trace of CSV lines, header first; raises `InvalidTrace`."""
-        rows = csv.reader(lines)
-        header = next(rows, [])
+        try:
+            return cls._of_rows(csv.reader(lines))
+        except csv.Error as error:
+            raise InvalidTrace(f"This is not CSV: {error}; write one line a moment, with commas.") from error
+
+    @classmethod
+    def _of_rows(cls, rows: Iterator[list[str]]) -> Trace:
+        header = [name.strip() for name in next(rows, [])]
         if header[:1] != [TIME]:
             raise InvalidTrace(f"The first column is called {header[0] if header else ''!r}; call it {TIME!r}.")
         column = next((header.index(name) for name in VALUES if name in header), None)
         if column is None:
-            raise InvalidTrace(f"None of the columns {', '.join(header)} is called {' or '.join(VALUES)}.")
+            raise InvalidTrace(
+                f"None of the columns {', '.join(header)} is called {' or '.join(VALUES)}; call the one with the load so."
+            )
         seconds: list[float] = []
         values: list[float] = []
         for number, row in enumerate(rows, start=2):
+            if not row:
+                continue
             if len(row) != len(header):
                 raise InvalidTrace(f"Line {number} has {len(row)} columns, the header has {len(header)}.")
-            if not row[column]:
+            if not row[column].strip():
                 continue
             try:
                 seconds.append(float(row[0]))

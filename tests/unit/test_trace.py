@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,11 @@ def test_a_row_without_a_value_is_bridged() -> None:
         (["time,load", "0,1"], "first column is called 'time'; call it 'seconds'"),
         (["seconds,cpu_percent", "0,1"], "None of the columns seconds, cpu_percent is called"),
         (["seconds,load", "0,1"], "two moments or more, not 1"),
+        (["seconds,load"], "two moments or more, not 0"),
+        (["seconds;load", "0;1", "60;2"], "first column is called 'seconds;load'; call it 'seconds'"),
+        (["seconds,load", "0,1", "60,1e999"], "value of row 2 is inf"),
+        (["seconds,load", "0,1", "60,1\x00", "90,2"], "Line 3 is"),
+        (["seconds,load", "0," + "9" * 200_000], "This is not CSV: field larger than field limit"),
         (["seconds,load", "0,1", "60"], "Line 3 has 1 columns, the header has 2"),
         (["seconds,load", "0,1", "60,many"], "Line 3 is '60,many'; both columns must be numbers"),
         (["seconds,load", "0,1", "60,nan"], "value of row 2 is nan"),
@@ -94,6 +100,25 @@ def test_a_bad_file_gets_one_sentence(lines: list[str], sentence: str) -> None:
     assert sentence in str(caught.value)
     assert str(caught.value).endswith(".")
     assert isinstance(caught.value, CompositeScalerError)
+
+
+def test_spaces_blank_lines_and_a_byte_order_mark_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbfseconds, load\r\n0, 1\r\n60, \r\n\r\n120, 3\r\n")
+    assert Trace.read(path).values.tolist() == [1.0, 3.0]
+
+
+def test_a_million_rows_are_read_in_a_few_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("seconds,load\n" + "".join(f"{second},{second % 97}.25\n" for second in range(1_000_000)))
+    before = time.process_time()
+    assert Trace.read(path).duration == 999_999.0
+    assert time.process_time() - before < 6.0  # a second of CPU where nothing else runs
+
+
+def test_a_folder_is_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTrace, match="cannot be read"):
+        Trace.read(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
