@@ -29,8 +29,10 @@ class Owner(NamedTuple):
 class Pod(NamedTuple):
     """A pod.
 
-    Times are Unix seconds; `ready_since` is None unless `ready`. `cpu_request` is in cores and `memory_request` in
-    bytes for the whole pod, None where a container that counts has none. Labels are shared: never change them.
+    Times are Unix seconds; `ready_since` is None unless `ready`, `first_ready` is the earliest Ready time known of the pod,
+    also while it is not Ready. `unscheduled` says that no node has room for it; such a pod is never Ready. `cpu_request`
+    is in cores and `memory_request` in bytes for the whole pod, None where a container that counts has none. Labels are
+    shared: never change them.
     """
 
     namespace: str
@@ -45,6 +47,9 @@ class Pod(NamedTuple):
     cpu_request: float | None
     memory_request: float | None
     owner: Owner | None
+    created: float | None
+    first_ready: float | None
+    unscheduled: bool
 
     @property
     def template_hash(self) -> str | None:
@@ -65,6 +70,7 @@ class _PodMetadata(TypedDict):
     resourceVersion: str
     uid: NotRequired[str]
     labels: NotRequired[dict[str, str] | None]
+    creationTimestamp: NotRequired[str | None]
     deletionTimestamp: NotRequired[str | None]
     ownerReferences: NotRequired[list[_OwnerReference] | None]
 
@@ -93,6 +99,7 @@ class _PodSpec(TypedDict):
 class _Condition(TypedDict):
     type: str
     status: str
+    reason: NotRequired[str | None]
     lastTransitionTime: NotRequired[str | None]
 
 
@@ -116,10 +123,14 @@ POD_ADAPTER: Final = TypeAdapter(PodObject)
 def pod_of(item: PodObject) -> Pod:
     """The pod that the API's object describes."""
     metadata, spec, status = item["metadata"], item.get("spec", {}), item.get("status", {})
-    ready, ready_since = False, None
+    ready, ready_since, unscheduled = False, None, False
     for condition in status.get("conditions") or ():
         if condition["type"] == "Ready" and condition["status"] == "True":
             ready, ready_since = True, _unix(condition.get("lastTransitionTime"))
+        elif condition["type"] == "PodScheduled" and condition["status"] == "False":
+            unscheduled = condition.get("reason") == "Unschedulable"
+    if unscheduled:
+        ready, ready_since = False, None
     owner = None
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller"):
@@ -138,6 +149,9 @@ def pod_of(item: PodObject) -> Pod:
         _request(spec, "cpu"),
         _request(spec, "memory"),
         owner,
+        _unix(metadata.get("creationTimestamp")),
+        ready_since,
+        unscheduled,
     )
 
 

@@ -72,6 +72,9 @@ class _Namespace:
 
     def upsert(self, pod: Pod) -> None:
         old = self.pods.get(pod.name)
+        if old is not None and old.uid == pod.uid and old.first_ready not in (None, pod.first_ready):
+            # A pod that was unready for a while tells when it came back; how long it took to start was seen before.
+            pod = pod._replace(first_ready=old.first_ready)
         if old == pod:
             return
         if old is not None and old.labels == pod.labels and old.labels is not pod.labels:

@@ -1,7 +1,8 @@
 """The conditions of a CompositeScaler, with HPA's types and reasons.
 
 `Ready` says that the spec is valid and the target is there; `ScalingActive` that metrics flow; `AbleToScale` that the
-number can be read and written; `ScalingLimited` that a limit changed what was wanted. They are never mixed.
+number can be read and written; `ScalingLimited` that a limit changed what was wanted. Two are ours: `ScalingIneffective` says
+that pods do not lower a dimension, `TargetUnreachable` that one is at its target without load. They are never mixed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Final, TypeAlias
 
 from controller.api import Condition as WrittenCondition
 from controller.api import ConditionStatus, ConditionType, Reason
-from controller.engine import Record, Stage
-from controller.operator.clock import rfc3339
+from controller.engine import Record, Stage, sentences
+from controller.operator.clock import Moment, rfc3339
 from controller.operator.scalers import Problem
 
 __all__ = ["Condition", "Since", "of_problem", "of_record", "since_of", "written"]
@@ -59,7 +60,7 @@ def of_problem(problem: Problem) -> tuple[Condition, ...]:
     )
 
 
-def of_record(record: Record, target: str, selector: str, failure: str | None) -> tuple[Condition, ...]:
+def of_record(record: Record, target: str, selector: str, failure: str | None, now: Moment) -> tuple[Condition, ...]:
     """A scaler that was evaluated; `selector` is its target's, `failure` why a write that was due did not succeed."""
     return (
         Condition(ConditionType.READY, True, Reason.ACCEPTED, f"the spec is valid and {target} was found"),
@@ -73,6 +74,8 @@ def of_record(record: Record, target: str, selector: str, failure: str | None) -
             if record.limited is Reason.DESIRED_WITHIN_RANGE
             else record.sentence,
         ),
+        _ineffective(record, now),
+        _unreachable(record),
     )
 
 
@@ -107,6 +110,29 @@ def _able(record: Record, failure: str | None) -> Condition:
     if record.rule in held and record.stages[Stage.TOLERATED] != record.current:
         return Condition(kind, True, record.rule, record.sentence)
     return Condition(kind, True, Reason.READY_FOR_NEW_SCALE, "nothing holds back a new scale")
+
+
+def _ineffective(record: Record, now: Moment) -> Condition:
+    kind, trial = ConditionType.SCALING_INEFFECTIVE, record.outlook.trial
+    if trial is None:
+        return Condition(kind, False, Reason.PODS_HELP, "no dimension is known that pods do not lower")
+    if not trial.dropped:
+        return Condition(
+            kind,
+            False,
+            Reason.PODS_HELP,
+            f"it is being tried whether pods lower {trial.dimension}; until then it asks for few",
+        )
+    until = rfc3339(now.wall + (trial.until - now.monotonic))
+    return Condition(kind, True, Reason.PODS_DO_NOT_HELP, sentences.of_ineffective(trial.tried, until))
+
+
+def _unreachable(record: Record) -> Condition:
+    kind = ConditionType.TARGET_UNREACHABLE
+    high = [each.advice for each in record.dimensions if each.unreachable]
+    if high:
+        return Condition(kind, True, Reason.FLOOR_AT_TARGET, "; ".join(high))
+    return Condition(kind, False, Reason.TARGETS_REACHABLE, "every dimension has room between its floor and its target")
 
 
 def since_of(conditions: Iterable[WrittenCondition]) -> Since:

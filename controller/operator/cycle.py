@@ -11,14 +11,16 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from controller.engine import Record, Scalers, evaluate, record_of
+from controller.engine import Learned, LoadKind, Record, Samples, Scalers, evaluate, record_of
+from controller.engine.lessons import Lesson, lesson_of
 from controller.operator.clock import Clock, Moment
-from controller.operator.memory import Memory, Subject
+from controller.operator.lessons import lesson_in
+from controller.operator.memory import Knowledge, Lore, Memory, Subject
 from controller.operator.plan import Plan, Planner
 from controller.operator.report import Reporter
 from controller.operator.scalers import Key, Problem, Scaler, ScalerStore
@@ -41,6 +43,15 @@ class _Batch:
     scalers: Scalers
     plan: Plan
     layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """One scaler's decision, and how to get what was learned of it."""
+
+    aimed: Aimed
+    record: Record
+    lesson: Callable[[], Lesson]
 
 
 class Cycle:
@@ -71,6 +82,7 @@ class Cycle:
         self._delay = evaluation_delay
         # A window with a hole longer than this says nothing about what was wanted in it.
         self._memory = Memory(gap=2.5 * interval)
+        self._knowledge = Knowledge()
         self._problems: tuple[int, dict[Key, Problem]] | None = None
         self._settings: tuple[tuple[object, ...], Scalers, Plan] | None = None
         self._layout: tuple[tuple[object, ...], Layout] | None = None
@@ -93,10 +105,9 @@ class Cycle:
         with self._step("fetch"):
             answers = await self._ask(batch.plan, now.wall - self._delay)
         with self._step("decide"):
-            records = self._decide(aimed, batch, answers, now)
+            decided = self._decide(aimed, batch, answers, now)
         by_key = {scaler.key: scaler for scaler in scalers}
         told = [(by_key[key], problem) for key, problem in problems.items()]
-        decided = list(zip(aimed, records, strict=True))
         # What is written has to be remembered: a stop in between would forget a scale that was made.
         self._finishing = asyncio.create_task(self._finish(told, decided, now), name="finish")
         await asyncio.shield(self._finishing)
@@ -108,18 +119,21 @@ class Cycle:
             self._finishing.cancel()
 
     async def _finish(
-        self, problems: Sequence[tuple[Scaler, Problem]], decided: Sequence[tuple[Aimed, Record]], now: Moment
+        self, problems: Sequence[tuple[Scaler, Problem]], decided: Sequence[_Decided], now: Moment
     ) -> None:
         """Act and record."""
         with self._step("act"):
-            rescales = [Rescale(each, record, now) for each, record in decided if record.desired != record.current]
+            rescales = [
+                Rescale(each.aimed, each.record, now) for each in decided if each.record.desired != each.record.current
+            ]
             failures = await self._writer.write(rescales, self._memory)
         with self._step("record"):
             for scaler, problem in problems:
                 self._reporter.problem(scaler, problem, now)
-            for each, record in decided:
-                key = each.scaler.key
-                self._reporter.decision(each, record, failures.get(key), self._memory.events.get(key, ()), now)
+            for each in decided:
+                key = each.aimed.scaler.key
+                events = self._memory.events.get(key, ())
+                self._reporter.decision(each.aimed, each.record, failures.get(key), events, now, each.lesson)
             self._reporter.keep_only(self._store.keys())
             await self._reporter.flush()
 
@@ -185,18 +199,41 @@ class Cycle:
 
     def _decide(
         self, aimed: Sequence[Aimed], batch: _Batch, answers: Mapping[Query, Answer], now: Moment
-    ) -> list[Record]:
+    ) -> list[_Decided]:
         keys = [each.scaler.key for each in aimed]
         current = [each.target.spec_replicas or 0 for each in aimed]
         samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current, now.wall - self._delay)
-        decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic)
+        learned = self._learned(aimed, batch.scalers, samples, now)
+        decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic, learned)
+        self._knowledge.state = decisions.learned
         longest = max(float(rules.window.max(initial=0.0)) for rules in (batch.scalers.up, batch.scalers.down))
         self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)
-        return [record_of(decisions, row, said[row]) for row in range(len(decisions))]
+        return [
+            _Decided(each, record_of(decisions, row, said[row]), partial(lesson_of, decisions, row))
+            for row, each in enumerate(aimed)
+        ]
+
+    def _learned(self, aimed: Sequence[Aimed], scalers: Scalers, samples: Samples, now: Moment) -> Learned:
+        """The law's state for this cycle; what a status remembers of loads counts where they are measured as they were."""
+
+        def lores() -> dict[Key, Lore]:
+            return {
+                each.scaler.key: Lore.of(Subject(each.scaler.uid, each.scaler.spec.scale_target_ref), each.scaler.spec)
+                for each in aimed
+                if each.scaler.spec is not None
+            }
+
+        def teach(row: int) -> Lesson | None:
+            scaler = aimed[row].scaler
+            lesson = None if scaler.spec is None else lesson_in(scaler.spec, scaler.status, now)
+            return None if lesson is None else lesson.of_kind(LoadKind(int(samples.load.kind[row])))
+
+        return self._knowledge.follow(scalers, lores, now.monotonic, teach)
 
     def _forget(self) -> None:
         for key in self._memory.rows.keys() - self._store.keys():
             self._memory.forget(key)
+            self._knowledge.forget(key)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What the operator remembers of each scaler: recommendations of the stabilization window and scale events.
+"""What the operator remembers of each scaler: recommendations of the stabilization window, scale events, and the state of the law.
 
 Recommendations live in one ring of arrays for all scalers, a row a scaler and a column a cycle, because every cycle reads and writes
 all of them. Scale events are rare and live in a list a scaler; they come back from `status` after a restart. A scaler that
@@ -6,25 +6,31 @@ is seen for the first time remembers its present count as the first recommendati
 whole window after a start (HPA's rule).
 
 What is remembered belongs to a `Subject`: an object that was created anew under the same name, or that points at another
-target now, begins anew.
+target now, begins anew. What the law has learned belongs to a `Lore`: it begins anew as well where other things are measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api import ScaleTargetRef
-from controller.engine import History
+from controller.api import Demand, ScaleTargetRef, Spec
+from controller.engine import History, Learned, Scalers
+from controller.engine.lessons import Lesson, restore
 from controller.operator.scalers import Key
 
-__all__ = ["LONGEST_PERIOD", "Memory", "ScaleEvent", "Subject"]
+__all__ = ["LONGEST_PERIOD", "Knowledge", "Lore", "Memory", "ScaleEvent", "Subject"]
 
 #: No policy looks back further (seconds); the API refuses longer periods.
 LONGEST_PERIOD = 1800.0
+#: What the law knew of a scaler that is away (its target is gone) is kept for so long (seconds).
+PARKED = 1800.0
+#: What the state holds of the last minutes, by the moments that all scalers share.
+RINGS: Final = ("newest", "mean", "expected", "ready", "need")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +163,127 @@ class Memory:
         times[:height, :width] = np.roll(self._times, -self._column, axis=1)
         self._replicas, self._times = replicas, times
         self._column = width % columns
+
+
+@dataclass(frozen=True, slots=True)
+class Lore:
+    """What learned numbers are about: whose they are, how demand is measured, and what each dimension measures against what."""
+
+    subject: Subject
+    source: str
+    demand: Demand | None
+    dimensions: tuple[tuple[object, ...], ...]
+
+    @classmethod
+    def of(cls, subject: Subject, spec: Spec) -> Lore:
+        """That of a scaler."""
+        return cls(
+            subject,
+            spec.source,
+            spec.demand,
+            tuple(
+                (each.name, each.metric, each.query, each.per, each.target, each.floor, each.quantile)
+                for each in spec.dimensions
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parked:
+    """A row of a state that waits for its scaler to come back."""
+
+    state: Learned
+    row: int
+    lore: Lore
+    at: float
+
+
+@dataclass
+class Knowledge:
+    """The law's state of all scalers of the batch, row by row as the batch is.
+
+    It is taken apart only where the batch changes: rows move with their scalers, those of scalers that are away wait for them,
+    and a scaler that is met for the first time is taught what its status remembers.
+    """
+
+    state: Learned = field(default_factory=lambda: Learned.empty(0, 1))
+    _scalers: Scalers | None = None
+    _rows: dict[Key, int] = field(default_factory=dict)
+    _lores: dict[Key, Lore] = field(default_factory=dict)
+    _parked: dict[Key, _Parked] = field(default_factory=dict)
+
+    def follow(
+        self,
+        scalers: Scalers,
+        lores: Callable[[], Mapping[Key, Lore]],
+        at: float,
+        teach: Callable[[int], Lesson | None],
+    ) -> Learned:
+        """The state for an evaluation of `scalers` at `at`; the same object as the last time means the same rows.
+
+        `lores` gives them in the order of their rows, and `teach` what the status of a row's scaler remembers; it is not asked
+        where other things were measured a moment ago, for that is what the status is about.
+        """
+        if scalers is not self._scalers:
+            self._move(scalers, lores(), at, teach)
+            self._scalers = scalers
+        return self.state
+
+    def forget(self, key: Key) -> None:
+        """Forget a scaler that is gone."""
+        self._lores.pop(key, None)
+        self._parked.pop(key, None)
+
+    def _move(
+        self, scalers: Scalers, lores: Mapping[Key, Lore], at: float, teach: Callable[[int], Lesson | None]
+    ) -> None:
+        before = self._lores
+        self._park(lores, at)
+        width = scalers.used.shape[1]
+        kept = {key for key in lores if key in self._rows and before.get(key) == lores[key]}
+        rows = np.array([self._rows[key] if key in kept else -1 for key in lores], np.intp)
+        if len(rows) != len(self.state) or width != self.state.dimensions or (rows != np.arange(len(rows))).any():
+            self.state = self.state.take(rows, width)
+        row_of = {key: row for row, key in enumerate(lores)}
+        back = {key: self._parked.pop(key) for key in lores.keys() - kept if key in self._parked}
+        back = {key: each for key, each in back.items() if each.lore == lores[key]}
+        self._unpark(back, row_of)
+        for key in lores.keys() - kept - back.keys():
+            known = before.get(key)
+            if known is None or known == lores[key] or known.subject.uid != lores[key].subject.uid:
+                lesson = teach(row_of[key])
+                if lesson is not None:
+                    restore(self.state, row_of[key], scalers, lesson, at)
+        self._rows = row_of
+        self._lores = {**before, **lores}
+
+    def _park(self, lores: Mapping[Key, Lore], at: float) -> None:
+        """Put aside the rows of scalers that are away but not gone, all in one piece, and let go of those that waited for too long."""
+        self._parked = {key: each for key, each in self._parked.items() if at - each.at <= PARKED}
+        away = [key for key in self._rows if key not in lores and key in self._lores]
+        if away:
+            state = self.state.take(np.array([self._rows[key] for key in away], np.intp), self.state.dimensions)
+            for row, key in enumerate(away):
+                self._parked[key] = _Parked(state, row, self._lores[key], at)
+
+    def _unpark(self, back: Mapping[Key, _Parked], row_of: Mapping[Key, int]) -> None:
+        """Put rows that waited back in their places; the state has just been taken apart, so nobody else holds its arrays."""
+        for piece in {id(each.state): each.state for each in back.values()}.values():
+            keys = [key for key, each in back.items() if each.state is piece]
+            _put(self.state, [row_of[key] for key in keys], piece, [back[key].row for key in keys])
+
+
+def _put(state: Learned, into: Sequence[int], parked: Learned, rows: Sequence[int]) -> None:
+    """Write rows of one state into another, without what they hold of moments that the other does not know."""
+    slots, blocks = parked.at == state.at, parked.block == state.block
+    width = min(parked.dimensions, state.dimensions)
+    for each in fields(Learned):
+        if each.name in ("at", "block"):
+            continue
+        new, old = getattr(state, each.name), getattr(parked, each.name)[rows]
+        if each.name in RINGS:
+            new[into] = np.where(blocks if each.name == "need" else slots, old, np.nan)
+        elif new.ndim == 2:
+            new[into, :width] = old[:, :width]
+        else:
+            new[into] = old

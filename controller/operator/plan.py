@@ -1,23 +1,30 @@
-"""Which questions the cycle has to ask: the distinct queries of all scalers, and which scaler's dimension each answers.
+"""Which questions the cycle has to ask: the distinct queries of all scalers, and which scaler's dimension or demand each answers.
 
 Equal queries are one request. A family's query is asked with the smallest `maxAge` that any of its users wants, so that all of
-them share it. A scaler that names a source or a family that does not exist gets a `Problem` and asks nothing.
+them share it. The demand is what the manifest names, else what the first latency histogram counts, else CPU cores. A scaler that
+names a source or a family that does not exist gets a `Problem` and asks nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api import Dimension, InvalidManifest, Per, Reason, Unit
+from controller.api import Dimension, FamilyKind, InvalidManifest, Per, Reason, Spec, Unit
+from controller.engine import LoadKind
 from controller.operator.scalers import Problem, Scaler
 from controller.prometheus import Family, Kind, Query, custom_text
 
-__all__ = ["Divisor", "Plan", "Planner", "SourceCatalogue"]
+__all__ = ["Divisor", "Plan", "Planner", "Signal", "SourceCatalogue"]
+
+#: The rows and the columns of a table of queries that one query answers.
+Cells = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class Divisor:
@@ -26,6 +33,15 @@ class Divisor:
     NONE = 0
     CPU_REQUEST = 1
     MEMORY_REQUEST = 2
+
+
+class Signal(IntEnum):
+    """What a query tells of a demand, by the names of `Load`: of each pod, or (ARRIVALS) of the whole target."""
+
+    NEWEST = 0
+    SERVED = 1
+    WAITED = 2
+    ARRIVALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +58,8 @@ class Plan:
 
     `query_of` (S, D) is the index in `queries` that answers a scaler's dimension, -1 where it has none; `divisor` (S, D) holds
     `Divisor` codes; `per_pod` (S, D) says where the answer has one value a pod; `window` (S,) is the range of the
-    source's rates in seconds.
+    source's rates in seconds. `signal_of` (S, 4) is the index of the query that gives each `Signal` of a scaler's demand, -1 where
+    none does, and `kind` (S,) holds the `LoadKind` code of that demand.
     """
 
     queries: tuple[Query, ...]
@@ -50,21 +67,24 @@ class Plan:
     divisor: NDArray[np.int8]
     per_pod: NDArray[np.bool_]
     window: NDArray[np.float64]
+    signal_of: NDArray[np.int32]
+    kind: NDArray[np.int8]
 
-    def cells(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    def cells(self) -> list[Cells]:
         """For each query the rows and the columns of `query_of` that it answers."""
-        flat = self.query_of.ravel()
-        order = np.argsort(flat, kind="stable")
-        bounds = np.searchsorted(flat[order], np.arange(len(self.queries) + 1))
-        width = self.query_of.shape[1]
-        return [divmod(order[start:stop], width) for start, stop in pairwise(bounds)]
+        return _cells(self.query_of, len(self.queries))
+
+    def signals(self) -> list[Cells]:
+        """For each query the rows and the columns of `signal_of` that it answers."""
+        return _cells(self.signal_of, len(self.queries))
 
     def by_source(self) -> dict[str, list[Query]]:
         """The queries grouped by the source that answers them, those that most scalers wait for first.
 
         A source answers a few at a time: one tenant's own queries must not keep everybody's families waiting.
         """
-        asked = np.bincount(self.query_of[self.query_of >= 0], minlength=len(self.queries))
+        every = np.concatenate((self.query_of.ravel(), self.signal_of.ravel()))
+        asked = np.bincount(every[every >= 0], minlength=len(self.queries))
         grouped: dict[str, list[Query]] = {}
         for at in np.argsort(-asked, kind="stable"):
             grouped.setdefault(self.queries[at].source, []).append(self.queries[at])
@@ -112,6 +132,34 @@ class Planner:
                     custom_text(text, namespace=scaler.key[0], name=scaler.spec.scale_target_ref.name)
             except InvalidManifest as error:
                 return Problem(Reason.INVALID_SPEC, f"dimension {dimension.name}: {error}")
+        return self._problem_of_demand(scaler, scaler.spec)
+
+    def _problem_of_demand(self, scaler: Scaler, spec: Spec) -> Problem | None:
+        if spec.demand is None:
+            return None
+        text = spec.demand.query
+        if text is None:
+            families = self._catalogues[spec.source].families
+            name = spec.demand.metric or ""
+            family = families.get(name)
+            if family is None:
+                return Problem(
+                    Reason.UNKNOWN_FAMILY,
+                    f"spec.demand: source {spec.source!r} has no metric family {name!r}; "
+                    f"write one of: {', '.join(sorted(each for each in families if families[each].kind is not Kind.MEMORY))}, or a query",
+                )
+            if family.kind is Kind.MEMORY:
+                return Problem(
+                    Reason.INVALID_SPEC,
+                    f"spec.demand: {name!r} does not measure what arrives; write requests, cpu, a family that counts requests, or "
+                    "a query",
+                )
+            text = None if family.per is Per.POD else ",".join(family.selectors)
+        try:
+            if text is not None:
+                custom_text(text, namespace=scaler.key[0], name=spec.scale_target_ref.name)
+        except InvalidManifest as error:
+            return Problem(Reason.INVALID_SPEC, f"spec.demand: {error}")
         return None
 
     def plan(self, scalers: Sequence[Scaler], width: int) -> Plan:
@@ -121,27 +169,51 @@ class Planner:
         query_of = np.full((len(scalers), width), -1, np.int32)
         divisor = np.zeros((len(scalers), width), np.int8)
         per_pod = np.zeros((len(scalers), width), np.bool_)
-        for row, scaler in enumerate(scalers):
+        window = np.zeros(len(scalers))
+        signal_of = np.full((len(scalers), len(Signal)), -1, np.int32)
+        kind = np.zeros(len(scalers), np.int8)
+
+        @cache  # the same for every scaler that asks, and dear to build
+        def family_text(source: str, metric: str, quantile: float) -> str:
+            catalogue = self._catalogues[source]
+            return catalogue.families[metric].text(quantile, catalogue.window, ages[source, metric, quantile])
+
+        @cache
+        def family_signals(source: str, metric: str) -> dict[Signal, str]:
+            catalogue = self._catalogues[source]
+            return _signals(catalogue.families[metric], catalogue.window)
+
+        def ask(scaler: Scaler, text: str, per: Per, *, filled: bool) -> int:
             assert scaler.spec is not None
-            source, target = scaler.spec.source, scaler.spec.scale_target_ref.name
-            for at, dimension in enumerate(scaler.spec.dimensions):
-                per, text = dimension.per, dimension.query
-                if dimension.metric is not None:
-                    catalogue = self._catalogues[source]
-                    family = catalogue.families[dimension.metric]
-                    per = family.per
-                    age = ages[source, dimension.metric, dimension.quantile]
-                    text = family.text(dimension.quantile, catalogue.window, age)
+            if not filled:
+                text = custom_text(text, namespace=scaler.key[0], name=scaler.spec.scale_target_ref.name)
+            return queries.setdefault(Query(scaler.spec.source, text, per), len(queries))
+
+        for row, scaler in enumerate(scalers):
+            spec = scaler.spec
+            assert spec is not None
+            window[row] = self._catalogues[spec.source].window
+            families = self._catalogues[spec.source].families
+            for at, dimension in enumerate(spec.dimensions):
+                if dimension.metric is None:
+                    assert dimension.query is not None
+                    per, text, filled = dimension.per, dimension.query, False
+                else:
+                    family = families[dimension.metric]
+                    per, filled = family.per, family.per is Per.POD
+                    text = family_text(spec.source, dimension.metric, dimension.quantile)
                     divisor[row, at] = _divisor(dimension, family)
-                assert text is not None
-                if dimension.metric is None or per is Per.TARGET:
-                    text = custom_text(text, namespace=scaler.key[0], name=target)
-                query_of[row, at] = queries.setdefault(Query(source, text, per), len(queries))
+                query_of[row, at] = ask(scaler, text, per, filled=filled)
                 per_pod[row, at] = per is Per.POD
-        window = np.array(
-            [self._catalogues[each.spec.source].window for each in scalers if each.spec is not None], np.float64
-        )
-        return Plan(tuple(queries), query_of, divisor, per_pod, window)
+            kind[row], measure = _demand(spec, families)
+            signals = {} if measure is None else family_signals(spec.source, measure.name)
+            if spec.demand is not None and spec.demand.query is not None:
+                signals = {Signal.ARRIVALS: spec.demand.query}
+            for signal, text in signals.items():
+                of_target = signal is Signal.ARRIVALS
+                per = Per.TARGET if of_target else Per.POD
+                signal_of[row, signal] = ask(scaler, text, per, filled=not of_target)
+        return Plan(tuple(queries), query_of, divisor, per_pod, window, signal_of, kind)
 
     @staticmethod
     def _smallest_ages(scalers: Sequence[Scaler]) -> dict[tuple[str, str, float], float]:
@@ -154,6 +226,44 @@ class Planner:
                     family = (scaler.spec.source, dimension.metric, dimension.quantile)
                     ages[family] = min(ages.get(family, float("inf")), scaler.spec.quality.max_age_seconds)
         return ages
+
+
+def _cells(table: NDArray[np.int32], queries: int) -> list[Cells]:
+    flat = table.ravel()
+    order = np.argsort(flat, kind="stable")
+    bounds = np.searchsorted(flat[order], np.arange(queries + 1))
+    return [divmod(order[start:stop], table.shape[1]) for start, stop in pairwise(bounds)]
+
+
+def _demand(spec: Spec, families: Mapping[str, Family]) -> tuple[LoadKind, Family | None]:
+    """What is measured as the demand, and the family that tells it: none where it is a query, or nothing tells it."""
+    if spec.demand is not None:
+        family = None if spec.demand.metric is None else families[spec.demand.metric]
+        if family is not None and family.kind is Kind.CPU:
+            return LoadKind.CORES, family
+        return (LoadKind.REQUESTS if family is not None and family.per is Per.POD else LoadKind.ARRIVALS), family
+    for dimension in spec.dimensions:
+        if dimension.is_latency and dimension.metric is not None:
+            family = families[dimension.metric]
+            if family.per is Per.POD:
+                return LoadKind.REQUESTS, family
+    cpu = families.get("cpu")
+    # What an administrator measures per target may need words that this target does not have; nobody asked for it.
+    return (LoadKind.NONE, None) if cpu is None or cpu.per is Per.TARGET else (LoadKind.CORES, cpu)
+
+
+def _signals(family: Family, window: float) -> dict[Signal, str]:
+    """The texts that tell a family's demand; those per target are still to be filled in."""
+    newest = family.newest(window)
+    if family.per is Per.TARGET:
+        return {Signal.ARRIVALS: newest}
+    if family.form is FamilyKind.GAUGE:
+        # It has no rate over the window, and itself is as calm as whoever made it wanted it to be.
+        return {Signal.NEWEST: newest, Signal.SERVED: newest}
+    signals = {Signal.NEWEST: newest, Signal.SERVED: family.served(window)}
+    if family.form is FamilyKind.HISTOGRAM:
+        signals[Signal.WAITED] = family.waited(window)
+    return signals
 
 
 def _divisor(dimension: Dimension, family: Family) -> int:

@@ -1,6 +1,7 @@
 """Telling: the record of each scaler becomes its status, its Events and the table that /metrics reads.
 
-Events tell of changes only: a condition that turned bad, a dimension that went missing. The same sentences stand in the status.
+Events tell of changes only: a condition that turned bad, a dimension that went missing, one that may ask for pods again. The same
+sentences stand in the status.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from controller.api import ConditionStatus, ConditionType, KubernetesError, NotFound, Reason
 from controller.engine import Record
+from controller.engine.lessons import Lesson
 from controller.kube import Client, EventRecorder, patch_status
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, Since, of_problem, of_record, since_of, written
@@ -30,12 +32,21 @@ AT_ONCE: Final = 20
 #: A Warning that comes and goes is told no more often than this (seconds), so that it does not use up the Events of an object.
 AGAIN: Final = 600.0
 
+#: Conditions that are bad when they are True.
+TRUE_IS_BAD: Final = (ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE)
+EVENTS: Final = {
+    Reason.FAILED_UPDATE_SCALE: Reason.FAILED_RESCALE,
+    Reason.PODS_DO_NOT_HELP: Reason.SCALING_INEFFECTIVE,
+    Reason.FLOOR_AT_TARGET: Reason.TARGET_UNREACHABLE,
+}
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Told:
-    """What was said about one object: its conditions, the last status that was written, and when each Warning was sent.
+    """What was said about one object: its conditions, the last status that was written, the dimension that pods do not lower, and
+    when each Warning was sent.
 
     It begins with what the object's status says: an operator that starts again has nothing new to tell.
     """
@@ -44,6 +55,7 @@ class _Told:
     known: Mapping[str, tuple[ConditionStatus, str]]
     since: Since
     headline: Headline | None
+    dropped: str
     warned: dict[tuple[ConditionType, Reason], float] = field(default_factory=dict)
 
 
@@ -80,15 +92,20 @@ class Reporter:
 
     def problem(self, scaler: Scaler, problem: Problem, now: Moment) -> None:
         """A scaler that could not be evaluated."""
-        self._tell(scaler, of_problem(problem), None, (), now)
+        self._tell(scaler, of_problem(problem), None, (), now, Lesson)
 
     def decision(
-        self, aimed: Aimed, record: Record, failure: str | None, events: Sequence[ScaleEvent], now: Moment
+        self,
+        aimed: Aimed,
+        record: Record,
+        failure: str | None,
+        events: Sequence[ScaleEvent],
+        now: Moment,
+        lesson: Callable[[], Lesson],
     ) -> None:
-        """A scaler that was evaluated; `failure` is why its write did not succeed."""
-        self._tell(
-            aimed.scaler, of_record(record, aimed.title, str(aimed.group.selector), failure), record, events, now
-        )
+        """A scaler that was evaluated; `failure` is why its write did not succeed, `lesson` is asked where a status is due."""
+        conditions = of_record(record, aimed.title, str(aimed.group.selector), failure, now)
+        self._tell(aimed.scaler, conditions, record, events, now, lesson)
 
     def keep_only(self, present: Collection[Key]) -> None:
         """Forget scalers that are gone."""
@@ -108,12 +125,16 @@ class Reporter:
         record: Record | None,
         events: Sequence[ScaleEvent],
         now: Moment,
+        lesson: Callable[[], Lesson],
     ) -> None:
         last_event = events[-1] if events else None
         told = self._told.get(scaler.key)
         if told is None or told.uid != scaler.uid:
             told = self._told[scaler.key] = _begin(scaler, last_event, now)
         self._emit(scaler, told, conditions, now)
+        trial = record.outlook.trial if record is not None else None
+        if trial is not None and trial.dropped:
+            told.dropped = trial.dimension
         self._table[scaler.key] = Sighting(conditions, record)
         headline = headline_of(scaler, conditions, record, now, last_event)
         if told.headline is None or told.headline.outdated_by(headline):
@@ -122,17 +143,19 @@ class Reporter:
             patch = (
                 patch_of_problem(scaler, stated)
                 if record is None
-                else patch_of(status_of(scaler, stated, record, events, now))
+                else patch_of(status_of(scaler, stated, record, events, now, lesson()))
             )
             self._due[scaler.key] = _Due(scaler, patch, headline)
 
     def _emit(self, scaler: Scaler, told: _Told, conditions: tuple[Condition, ...], now: Moment) -> None:
-        """A Warning for each condition that is bad now and was not, or is bad for another reason."""
+        """A Warning for each condition that is bad now and was not, or is bad for another reason; a word when pods may help again."""
         said: set[str] = set()
         for condition in conditions:
-            bad = condition.type is not ConditionType.SCALING_LIMITED and (
-                condition.status is False or condition.reason is Reason.PARTIAL_METRICS
-            )
+            bad = _is_bad(condition)
+            word, _ = told.known.get(condition.type, (None, ""))
+            if condition.reason is Reason.PODS_HELP and word == ConditionStatus.TRUE:
+                again = f"{told.dropped} may ask for more pods again"
+                self._events.emit(reference(scaler), "Normal", Reason.PODS_HELP, again)
             news = told.known.get(condition.type) != (condition.word, condition.reason)
             what = (condition.type, condition.reason)
             if not (bad and news) or condition.message in said:
@@ -163,15 +186,24 @@ class Reporter:
 
 
 def _begin(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> _Told:
-    conditions = scaler.status.conditions
+    conditions, learned = scaler.status.conditions, scaler.status.learned
     return _Told(
         uid=scaler.uid,
         known={each.type: (each.status, each.reason) for each in conditions},
         since=since_of(conditions),
         headline=headline_in(scaler, last_event, now),
+        dropped=next((each.name for each in (learned.ineffective if learned else ())), ""),
     )
 
 
+def _is_bad(condition: Condition) -> bool:
+    if condition.type in TRUE_IS_BAD:
+        return condition.status is True
+    if condition.type is ConditionType.SCALING_LIMITED:
+        return False
+    return condition.status is False or condition.reason is Reason.PARTIAL_METRICS
+
+
 def _event_reason(condition: Condition) -> Reason:
-    """HPA's word for the Event differs from the condition's in this one case."""
-    return Reason.FAILED_RESCALE if condition.reason is Reason.FAILED_UPDATE_SCALE else condition.reason
+    """The Event's word where it is another than the condition's: HPA's, or the condition itself where its reason is too narrow."""
+    return EVENTS.get(condition.reason, condition.reason)

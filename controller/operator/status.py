@@ -1,7 +1,8 @@
 """What stands in a CompositeScaler's status, and when it is worth a write.
 
 Status is for what a person cares about: it is written when a condition flips, when replicas change, when the spec was seen,
-and at most once a minute for a new reason or a magnitude that moved. Live values are in /metrics.
+at most once a minute for a new reason or a magnitude that moved, and at most once in five for what was learned. Live values are in
+/metrics.
 
 A write never builds on what the object's status was when it was last seen: that may be older than our own last write.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from controller.api import (
@@ -23,6 +24,7 @@ from controller.api import (
     DimensionStatus,
     PodCounts,
     Reason,
+    Response,
     Stages,
     Status,
     format_amount,
@@ -30,8 +32,11 @@ from controller.api import (
 from controller.api import Condition as WrittenCondition
 from controller.api import ScaleEvent as WrittenEvent
 from controller.engine import DimensionRecord, Record
+from controller.engine.lessons import Lesson
+from controller.engine.sentences import of_load
 from controller.operator.clock import Moment, parse_time, rfc3339
 from controller.operator.conditions import Condition
+from controller.operator.lessons import Gist, gist_in, gist_of, learned_of
 from controller.operator.memory import ScaleEvent
 from controller.operator.scalers import Scaler
 
@@ -41,6 +46,8 @@ __all__ = ["Headline", "events_of", "headline_in", "headline_of", "patch_of", "p
 QUIET: Final = 60.0
 #: By how much of its target the magnitude must have moved to be worth a write of its own.
 MOVED: Final = 0.1
+#: What was learned is written no sooner than this after the last write (seconds).
+SETTLING: Final = 300.0
 
 #: Rules that are no news: which of the two applies changes with every sample.
 STEADY: Final = (Reason.AT_TARGET, Reason.WITHIN_TOLERANCE)
@@ -54,6 +61,7 @@ class Headline:
     reasons: tuple[object, ...]
     magnitude: float
     written_at: float
+    gist: Gist = field(default_factory=Gist)
 
     def outdated_by(self, newer: Headline) -> bool:
         """Whether the newer one is worth a write."""
@@ -61,6 +69,8 @@ class Headline:
             return True
         if newer.written_at - self.written_at < QUIET:
             return False
+        if newer.written_at - self.written_at >= SETTLING and self.gist.outdated_by(newer.gist):
+            return True
         if math.isnan(self.magnitude) != math.isnan(newer.magnitude):
             return True
         return self.reasons != newer.reasons or abs(self.magnitude - newer.magnitude) > MOVED
@@ -79,15 +89,19 @@ def headline_of(
             scaler.generation,
             (record.current, record.desired),
             last_event,
+            _dropped(record),
             *((kind, word) for kind, word, _, _ in stated),
         ),
         reasons=(
             *(reason for _, _, reason, _ in stated),
             None if record.rule in STEADY else record.rule,
+            record.outlook.used,
+            record.unscheduled > 0,
             *((each.name, each.reason) for each in record.invalid),
         ),
         magnitude=record.magnitude / record.target_magnitude,
         written_at=now.monotonic,
+        gist=gist_of(record),
     )
 
 
@@ -111,16 +125,25 @@ def headline_in(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> H
             status.observed_generation,
             (status.current_replicas, status.desired_replicas),
             last_event if last_event is None or told == rfc3339(_wall(last_event, now)) else None,
+            tuple(each.name for each in status.learned.ineffective) if status.learned else (),
             *((kind, word) for kind, word, _, _ in stated),
         ),
         reasons=(
             *(reason for _, _, reason, _ in stated),
             None if status.reason in STEADY else status.reason,
+            decision.response == Response.CAPACITY,
+            status.pods is not None and status.pods.waiting_for_nodes > 0,
             *((each.name, each.reason) for each in decision.dimensions if not each.valid),
         ),
         magnitude=_float(status.magnitude) / scaler.spec.magnitude.target_value,
         written_at=-math.inf,
+        gist=gist_in(scaler),
     )
+
+
+def _dropped(record: Record) -> tuple[str, ...]:
+    trial = record.outlook.trial
+    return (trial.dimension,) if trial is not None and trial.dropped else ()
 
 
 def _of_problem(
@@ -145,8 +168,9 @@ def status_of(
     record: Record,
     events: Sequence[ScaleEvent],
     now: Moment,
+    lesson: Lesson,
 ) -> Status:
-    """The whole status of a scaler that was evaluated."""
+    """The whole status of a scaler that was evaluated; `lesson` is what was learned of it."""
     assert scaler.spec is not None
     kept = events[-MOST_SCALE_EVENTS:]
     return Status(
@@ -158,7 +182,8 @@ def status_of(
         magnitude=_number(record.magnitude, ".2f"),
         dominant_dimension=record.dominant.name if record.dominant else None,
         reason=str(record.rule),
-        pods=PodCounts(ready=record.ready, total=record.ready + record.unready),
+        pods=PodCounts(ready=record.ready, total=record.ready + record.unready, waiting_for_nodes=record.unscheduled),
+        learned=learned_of(lesson, scaler.spec, now),
         last_decision=_decision(record, scaler.spec.dimensions, now),
         scale_events=tuple(
             WrittenEvent(
@@ -217,10 +242,19 @@ def _number(value: float, form: str) -> str | None:
 
 
 def _decision(record: Record, dimensions: Sequence[Dimension], now: Moment) -> Decision:
+    outlook = record.outlook
+
+    def load(value: float) -> str | None:
+        return None if math.isnan(value) else of_load(value, outlook.kind)
+
     return Decision(
         time=rfc3339(now.wall),
         magnitude=_number(record.magnitude, ".4g"),
         dimensions=tuple(_dimension(each, spec) for each, spec in zip(record.dimensions, dimensions, strict=True)),
+        response=Response.CAPACITY if outlook.used else Response.PROPORTIONAL,
+        demand=load(outlook.demand),
+        demand_ahead=load(outlook.ahead),
+        load_per_pod=load(outlook.per_pod),
         replicas=Stages(
             current=record.current,
             proposed=record.proposed,
@@ -243,6 +277,6 @@ def _dimension(record: DimensionRecord, spec: Dimension) -> DimensionStatus:
         normalized=_number(record.normalized, ".4g"),
         share=None if math.isnan(record.share) else f"{record.share * 100:.1f}%",
         valid=record.valid,
-        reason=str(record.reason or Reason.VALID_METRIC_FOUND),
-        message=record.message or None,
+        reason=str(record.reason or (Reason.FLOOR_AT_TARGET if record.unreachable else Reason.VALID_METRIC_FOUND)),
+        message=record.message or record.advice or None,
     )

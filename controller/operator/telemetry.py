@@ -91,6 +91,14 @@ class _Scalers(Collector):
         valid = gauge("dimension_valid", "Whether the dimension can be believed.", "dimension")
         replicas = gauge("replicas", "Replicas after each stage of the decision.", "stage")
         pods = gauge("pods", "Pods of the target.", "state")
+        floor = gauge("floor", "Value of a dimension without load, in its own unit.", "dimension")
+        confidence = gauge("floor_confidence", "How far a learned floor is trusted, 0 to 1.", "dimension")
+        ineffective = gauge("ineffective", "1 where pods do not lower a dimension, else 0.", "dimension")
+        demand = gauge("demand", "What is asked of the target, in requests/s or cores.")
+        ahead = gauge("demand_ahead", "The demand to expect when a pod created now is Ready.")
+        per_pod = gauge("load_per_pod_target", "Load per pod at which the magnitude is its target.")
+        hold = gauge("hold_seconds", "How long what was needed is remembered before replicas go down.")
+        startup = gauge("startup_seconds", "How long a pod takes from its creation until it is Ready.")
         rule = gauge("rule", "1 for the rule that decided.", "reason")
         condition = gauge("condition", "1 True, 0 False, -1 Unknown.", "type", "reason")
         for key, sighting in self._table().items():
@@ -101,14 +109,26 @@ class _Scalers(Collector):
             if record is None:
                 continue
             target.add_metric(key, record.target_magnitude)
-            measured = [(magnitude, [*key], record.magnitude)]
+            outlook, trial = record.outlook, record.outlook.trial
+            measured = [
+                (magnitude, [*key], record.magnitude),
+                (demand, [*key], outlook.demand),
+                (ahead, [*key], outlook.ahead),
+                (per_pod, [*key], outlook.per_pod),
+                (hold, [*key], outlook.hold),
+                (startup, [*key], outlook.startup),
+            ]
+            in_vain = trial.dimension if trial is not None and trial.dropped else None
             for dimension in record.dimensions:
                 at = [*key, dimension.name]
                 valid.add_metric(at, int(dimension.valid))
+                ineffective.add_metric(at, int(dimension.name == in_vain))
                 measured += [
                     (value, at, dimension.value),
                     (normalized, at, dimension.normalized),
                     (share, at, dimension.share),
+                    (floor, at, dimension.floor),
+                    (confidence, at, dimension.confidence),
                 ]
             for family, at, number in measured:
                 # What was not measured has no series: a NaN would poison every sum over it.
@@ -121,8 +141,10 @@ class _Scalers(Collector):
             replicas.add_metric([*key, "desired"], record.desired)
             pods.add_metric([*key, "ready"], record.ready)
             pods.add_metric([*key, "unready"], record.unready)
+            pods.add_metric([*key, "waitingForNodes"], record.unscheduled)
             rule.add_metric([*key, str(record.rule)], 1)
         yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition)
+        yield from (floor, confidence, ineffective, demand, ahead, per_pod, hold, startup)
 
 
 class _Caches(Collector):

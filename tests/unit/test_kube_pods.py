@@ -35,6 +35,7 @@ def container(cpu: str | int | None, **more: Any) -> dict[str, Any]:
 
 def test_a_ready_pod_is_read_whole() -> None:
     thing = pod("web-1", app="web", **{"pod-template-hash": "abc"})
+    thing["metadata"]["creationTimestamp"] = "2026-11-21T14:36:00Z"
     thing["metadata"]["ownerReferences"] = [
         {"kind": "Other", "name": "x", "uid": "u0"},
         {"kind": "ReplicaSet", "name": "web-abc", "uid": "u1", "controller": True},
@@ -57,6 +58,9 @@ def test_a_ready_pod_is_read_whole() -> None:
         cpu_request=0.5,
         memory_request=2.0**30,
         owner=Owner("ReplicaSet", "web-abc", "u1"),
+        created=datetime(2026, 11, 21, 14, 36, tzinfo=UTC).timestamp(),
+        first_ready=datetime(2026, 11, 21, 14, 38, tzinfo=UTC).timestamp(),
+        unscheduled=False,
     )
     assert read.template_hash == "abc"
 
@@ -68,6 +72,78 @@ def test_a_pod_that_is_not_ready_has_no_ready_time() -> None:
     assert (read.ready, read.ready_since) == (False, None)
 
 
+def with_conditions(*conditions: dict[str, str], uid: str = "uid-a") -> dict[str, Any]:
+    thing = pod("a", app="web")
+    thing["metadata"] |= {"uid": uid, "creationTimestamp": "2026-11-21T14:00:00Z"}
+    thing["status"]["conditions"] = list(conditions)
+    return thing
+
+
+def ready(at: str | None) -> dict[str, str]:
+    """Ready since a time of that day, or not Ready."""
+    since = f"2026-11-21T{at or '23:00:00'}Z"
+    return {"type": "Ready", "status": "False" if at is None else "True", "lastTransitionTime": since}
+
+
+NO_NODE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+
+
+def test_a_pod_that_no_node_has_room_for_is_unscheduled() -> None:
+    assert seen(with_conditions(NO_NODE)).unscheduled
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"type": "PodScheduled", "status": "True"},
+        {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"},
+        {"type": "PodScheduled", "status": "False"},
+        {"type": "Ready", "status": "False", "reason": "Unschedulable"},
+    ],
+)
+def test_a_pod_that_has_a_node_or_is_held_back_by_its_owner_does_not_wait_for_one(condition: dict[str, str]) -> None:
+    assert not seen(with_conditions(condition)).unscheduled
+
+
+@pytest.mark.parametrize("conditions", [(NO_NODE, ready("14:01:00")), (ready("14:01:00"), NO_NODE)])
+def test_a_pod_without_a_node_is_never_ready(conditions: tuple[dict[str, str], ...]) -> None:
+    read = seen(with_conditions(*conditions))
+    assert (read.ready, read.ready_since, read.first_ready) == (False, None, None)
+
+
+def first_ready(cache: PodCache, *events: dict[str, Any]) -> str | None:
+    """When the pod a became Ready for the first time, as the cache has it after these events."""
+    for event in events:
+        cache.upsert(parsed(event))
+    found = cache.get("shop", "a")
+    assert found is not None
+    if found.first_ready is None:
+        return None
+    return datetime.fromtimestamp(found.first_ready, UTC).strftime("%H:%M:%S")
+
+
+def test_a_pod_that_comes_back_became_ready_when_it_first_did() -> None:
+    cache = PodCache()
+    assert first_ready(cache, with_conditions(ready(None))) is None
+    assert first_ready(cache, with_conditions(ready("14:00:30"))) == "14:00:30"
+    assert first_ready(cache, with_conditions(ready(None))) == "14:00:30"
+    assert first_ready(cache, with_conditions(ready("14:20:00"))) == "14:00:30"
+
+
+def test_a_pod_of_the_same_name_starts_anew() -> None:
+    cache = PodCache()
+    assert first_ready(cache, with_conditions(ready("14:00:30"))) == "14:00:30"
+    assert first_ready(cache, with_conditions(ready(None), uid="uid-of-another")) is None
+
+
+def test_an_event_that_changes_nothing_of_a_pod_that_came_back_leaves_its_group_alone() -> None:
+    cache = cache_of(with_conditions(ready("14:00:30")), with_conditions(ready("14:20:00")))
+    group = cache.group("shop", Selector.parse("app=web"))
+    before = group.version
+    cache.upsert(parsed(with_conditions(ready("14:20:00"))))
+    assert group.version == before
+
+
 def test_a_pod_with_a_deletion_time_is_deleting() -> None:
     thing = pod("web-1")
     thing["metadata"]["deletionTimestamp"] = "2026-11-21T14:38:00Z"
@@ -76,7 +152,15 @@ def test_a_pod_with_a_deletion_time_is_deleting() -> None:
 
 def test_a_pod_of_which_little_is_known_yet_is_pending() -> None:
     read = seen({"metadata": {"name": "web-1", "namespace": "shop", "resourceVersion": "1", "labels": None}})
-    assert read == Pod("shop", "web-1", "", {}, "Pending", False, False, None, None, None, None, None)
+    assert (read.phase, read.ready, read.deleting, read.unscheduled, read.labels) == (
+        "Pending",
+        False,
+        False,
+        False,
+        {},
+    )
+    unknown = (read.start_time, read.ready_since, read.cpu_request, read.memory_request, read.owner, read.created)
+    assert (*unknown, read.first_ready) == (None,) * 7
 
 
 @pytest.mark.parametrize(

@@ -9,22 +9,26 @@ from typing import Any
 import pytest
 
 from controller.api import Condition as WrittenCondition
-from controller.api import ConditionStatus, ConditionType, Reason
+from controller.api import ConditionStatus, ConditionType, Efficacy, Reason
+from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record, since_of, written
 from controller.operator.scalers import Problem
 from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
+from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
 from tests.operator_support import WALL
 
 READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
 ABLE, LIMITED = ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_LIMITED
+INEFFECTIVE, UNREACHABLE = ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE
+NOW = Moment(1000.0, WALL)
 LOAD = dimension("load", per="Target")
 QUEUE = dimension("queue", per="Target")
 EXACT = {"tolerance": "0"}
 
 
 def of(case: Case, failure: str | None = None, **changes: Any) -> dict[ConditionType, Condition]:
-    found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure)
-    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED]
+    found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure, NOW)
+    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE]
     return {each.type: each for each in found}
 
 
@@ -32,13 +36,15 @@ def said(condition: Condition) -> tuple[bool | None, Reason]:
     return condition.status, condition.reason
 
 
-def test_where_all_is_well_only_limited_is_false() -> None:
+def test_where_all_is_well_nothing_is_limited_ineffective_or_unreachable() -> None:
     found = of(wanting(4, 4))
     assert said(found[READY]) == (True, Reason.ACCEPTED)
     assert "Deployment/web" in found[READY].message
     assert said(found[ACTIVE]) == (True, Reason.VALID_METRIC_FOUND)
     assert said(found[ABLE]) == (True, Reason.READY_FOR_NEW_SCALE)
     assert said(found[LIMITED]) == (False, Reason.DESIRED_WITHIN_RANGE)
+    assert said(found[INEFFECTIVE]) == (False, Reason.PODS_HELP)
+    assert said(found[UNREACHABLE]) == (False, Reason.TARGETS_REACHABLE)
 
 
 def test_a_scale_succeeded_with_its_numbers() -> None:
@@ -140,6 +146,56 @@ def test_a_target_of_zero_replicas_disables_scaling() -> None:
     found = of(Case(spec(), (), current=0))
     assert said(found[ACTIVE]) == (False, Reason.SCALING_DISABLED)
     assert said(found[READY]) == (True, Reason.ACCEPTED)
+
+
+def of_run(found: Run) -> dict[ConditionType, Condition]:
+    now = Moment(found.now, WALL)
+    return {each.type: each for each in of_record(found.record, "Deployment/web", "app=web", None, now)}
+
+
+def test_a_dimension_that_pods_do_not_lower_makes_scaling_ineffective_with_what_was_tried_and_until_when() -> None:
+    found = Run()
+    found.in_vain()
+    condition = of_run(found)[INEFFECTIVE]
+    assert said(condition) == (True, Reason.PODS_DO_NOT_HELP)
+    assert condition.message.startswith("with the load per pod from 30 to 18.8 requests/s, latency went from ")
+    assert "may not ask for more until 2026-01-01T00:15:00Z" in condition.message
+
+
+def test_in_proportion_pods_that_do_not_help_are_told_of_as_well() -> None:
+    shaped = spec(dimension("delay", "0.5"), magnitude={"response": "Proportional"})
+    found = Run()
+    found.see(Case(shaped, even(10, 0.1)), times=4)
+    found.see(Case(shaped, even(10, 1.0)))
+    found.see(Case(shaped, even(20, 1.0)), times=6)
+    condition = of_run(found)[INEFFECTIVE]
+    assert said(condition) == (True, Reason.PODS_DO_NOT_HELP)
+    assert condition.message.startswith("with 10 Ready pods and then 20, delay went from 1 to 1: ")
+
+
+def test_a_dimension_that_is_being_tried_is_no_failure_yet() -> None:
+    narrow = WEB_SPEC.model_copy(update={"efficacy": Efficacy(authority=1.1)})
+    found = Run()
+    found.see(web(300, 10, of=narrow), times=40)
+    found.see(web(300, 10, slow_dependency, narrow), times=60)
+    condition = of_run(found)[INEFFECTIVE]
+    assert said(condition) == (False, Reason.PODS_HELP)
+    assert condition.message == "it is being tried whether pods lower latency; until then it asks for few"
+
+
+def test_a_target_without_room_above_its_floor_is_unreachable_with_the_advice_of_the_record() -> None:
+    case = Case(spec(dimension("cpu"), {"metric": "memory", "target": "80%", "floor": "78%"}), even(4, 1.2, 0.8))
+    found = of(case)
+    assert said(found[UNREACHABLE]) == (True, Reason.FLOOR_AT_TARGET)
+    assert found[UNREACHABLE].message == record(case).dimensions[1].advice
+    assert said(found[ACTIVE]) == (True, Reason.VALID_METRIC_FOUND)
+
+
+def test_an_unreachable_target_stays_so_while_its_metric_is_missing() -> None:
+    case = Case(spec(dimension("cpu"), {"metric": "memory", "target": "80%", "floor": "78%"}), even(4, 1.2, None))
+    found = of(case)
+    assert said(found[UNREACHABLE]) == (True, Reason.FLOOR_AT_TARGET)
+    assert said(found[ACTIVE]) == (True, Reason.PARTIAL_METRICS)
 
 
 @pytest.mark.parametrize("reason", [Reason.TARGET_NOT_FOUND, Reason.FAILED_GET_SCALE, Reason.NOT_SCALABLE])

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from controller.api import Reason
-from controller.operator.clock import Clock
+from controller.api import Reason, Status
+from controller.engine import LoadKind
+from controller.engine.lessons import lesson_of
+from controller.operator.clock import Clock, Moment
+from controller.operator.conditions import of_record, written
 from controller.operator.cycle import Cycle
 from controller.operator.scalers import ScalerStore
+from controller.operator.status import status_of
 from controller.operator.telemetry import Telemetry
 from controller.prometheus import Fault
+from tests.engine_support import batch
+from tests.learned_support import WEB_SPEC, Run, web
+from tests.operator_support import WALL, aimed, scaler_of
 
 
 class Reporter:
@@ -85,3 +93,37 @@ async def test_a_source_that_falls_silent_and_comes_back_is_one_log_line_each(ca
         "no answer can be used: source default cannot be reached",
         "source default answers again",
     ]
+
+
+def remembering() -> Status:
+    """The status of a web server that was watched for a while, as the API server hands it out."""
+    run = Run()
+    run.see(web(300, 10), times=60)
+    assert run.decisions is not None
+    now = Moment(run.now, WALL)
+    conditions = written(of_record(run.record, "Deployment/web", "app=web", None, now), {}, 1, WALL)
+    told = status_of(scaler_of(WEB_SPEC), conditions, run.record, (), now, lesson_of(run.decisions, 0))
+    return Status.parse(told.manifest())
+
+
+@pytest.mark.parametrize(("kind", "at_once"), [(LoadKind.REQUESTS, True), (LoadKind.ARRIVALS, False)])
+def test_an_operator_that_starts_again_proposes_at_once_where_the_demand_is_measured_as_it_was(
+    kind: LoadKind, at_once: bool
+) -> None:
+    one, now = cycle(Reporter()), Moment(50.0, WALL + 600.0)
+    scalers, samples, _ = batch(dataclasses.replace(web(300, 10), kind=kind))
+    mine = [aimed(scaler_of(WEB_SPEC, status=remembering()), 10)]
+    learned = one._learned(mine, scalers, samples, now)
+    after = Run(learned, now.monotonic)
+    assert after.see(dataclasses.replace(web(300, 10), kind=kind)).law.used.tolist() == [at_once]
+    assert after.record.dimensions[1].floor == pytest.approx(0.6, abs=0.05)
+
+
+def test_the_state_of_one_cycle_is_that_of_the_next() -> None:
+    one = cycle(Reporter())
+    scalers, samples, _ = batch(web(300, 10))
+    mine = [aimed(scaler_of(WEB_SPEC), 10)]
+    first = one._learned(mine, scalers, samples, Moment(50.0, WALL))
+    run = Run(first, 50.0)
+    one._knowledge.state = run.see(web(300, 10)).learned
+    assert one._learned(mine, scalers, samples, Moment(65.0, WALL + 15.0)) is run.learned

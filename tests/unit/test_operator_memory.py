@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pytest
 
-from controller.api import ScaleTargetRef
-from controller.operator.memory import LONGEST_PERIOD, Memory, ScaleEvent, Subject
+from controller.api import ScaleTargetRef, Spec
+from controller.engine import Decisions, Learned, Scalers, evaluate
+from controller.engine.lessons import Lesson, lesson_of
+from controller.operator.memory import LONGEST_PERIOD, PARKED, Knowledge, Lore, Memory, ScaleEvent, Subject
 from controller.operator.scalers import Key
+from tests.engine_support import batch, spec
+from tests.learned_support import WEB_SPEC, Run, web
 
 A, B = ("shop", "a"), ("shop", "b")
 WEB = Subject("uid-1", ScaleTargetRef(kind="Deployment", name="web"))
@@ -180,3 +185,246 @@ def test_a_write_without_an_answer_is_an_event_only_where_it_was_made(current: i
     memory.found(("shop", "web"), current, 60.0)
     memory.found(("shop", "web"), 9, 60.0)
     assert len(memory.events.get(("shop", "web"), ())) == booked
+
+
+# What the law has learned
+
+
+C = ("shop", "c")
+#: As many dimensions as WEB_SPEC, so that rows of both fit together.
+OTHER_SPEC = WEB_SPEC.model_copy(update={"dimensions": WEB_SPEC.dimensions[::-1]})
+
+
+def no_lesson(row: int) -> None:
+    return None
+
+
+@dataclass
+class Office:
+    """Cycles of an operator that remembers: who is there, with which demand on ten pods, and what is asked of whose status."""
+
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    now: float = 1000.0
+    asked: list[Key] = field(default_factory=list)
+
+    def cycle(
+        self,
+        demands: Mapping[Key, float],
+        lores: Mapping[Key, Lore] | None = None,
+        lesson: Lesson | None = None,
+        times: int = 1,
+    ) -> Decisions:
+        """So many cycles with the same scalers; all are alike unless said otherwise."""
+        known = {key: (lores or {}).get(key, lore()) for key in demands}
+        cases = [web(demand, 10) for demand in demands.values()]
+        scalers, samples, history = batch(*cases)
+
+        def teach(row: int) -> Lesson | None:
+            self.asked.append(list(demands)[row])
+            return lesson
+
+        for _ in range(times):
+            self.now += 15.0
+            learned = self.knowledge.follow(scalers, lambda: known, self.now, teach)
+            decisions = evaluate(scalers, samples, history, self.now, learned)
+            self.knowledge.state = decisions.learned
+        return decisions
+
+
+def lore(subject: Subject = WEB, of: Spec = WEB_SPEC) -> Lore:
+    return Lore.of(subject, of)
+
+
+def row_of(learned: Learned, row: int) -> dict[str, object]:
+    """One row of a state, as something that can be compared."""
+    return {
+        each.name: getattr(learned, each.name)[row].tolist()
+        for each in fields(Learned)
+        if each.name not in ("at", "block")
+    }
+
+
+def same(one: Learned, row: int, other: Learned, at: int, but: Sequence[str] = ()) -> None:
+    mine, others = row_of(one, row), row_of(other, at)
+    for name in mine.keys() - set(but):
+        np.testing.assert_array_equal(np.array(mine[name]), np.array(others[name]), name)
+
+
+def test_a_state_is_not_copied_while_the_batch_stays_what_it_is() -> None:
+    knowledge, scalers = Knowledge(), Scalers.of([WEB_SPEC])
+    first = knowledge.follow(scalers, lambda: {A: lore()}, 0.0, no_lesson)
+    forbidden: Callable[[], Mapping[Key, Lore]] = lambda: pytest.fail("it was looked who is there")  # noqa: E731
+    assert knowledge.follow(scalers, forbidden, 15.0, no_lesson) is first
+
+
+def test_a_spec_whose_measures_stay_the_same_keeps_its_row_without_a_copy() -> None:
+    office = Office()
+    office.cycle({A: 300.0, B: 200.0}, times=3)
+    state = office.knowledge.state
+    wider = [WEB_SPEC.model_copy(update={"max_replicas": 7}), WEB_SPEC]
+    found = office.knowledge.follow(
+        Scalers.of(wider), lambda: {A: lore(of=wider[0]), B: lore()}, office.now, lambda _: pytest.fail("it was asked")
+    )
+    assert found is state
+
+
+def test_rows_move_with_their_scalers() -> None:
+    office = Office()
+    before = office.cycle({A: 300.0, B: 200.0}, times=5).learned
+    found = office.knowledge.follow(
+        Scalers.of([WEB_SPEC] * 3), lambda: dict.fromkeys((C, B, A), lore()), office.now, no_lesson
+    )
+    same(found, 2, before, 0)
+    same(found, 1, before, 1)
+    same(found, 0, Learned.empty(1, 3), 0)
+
+
+def test_a_scaler_learns_the_same_whoever_comes_and_goes_beside_it() -> None:
+    alone, among = Office(), Office()
+    for others in ([], [B], [C, B], [C], [], [B, C]):
+        alone.cycle({A: 300.0}, times=3)
+        among.cycle({**dict.fromkeys(others, 250.0), A: 300.0}, times=3)
+    same(among.knowledge.state, 2, alone.knowledge.state, 0)
+
+
+def test_a_scaler_that_was_away_goes_on_where_it_was() -> None:
+    office = Office()
+    before = office.cycle({A: 300.0, B: 200.0}, times=20)
+    known = lesson_of(before, 1)
+    office.cycle({A: 300.0}, times=10)
+    after = lesson_of(office.cycle({A: 300.0, B: 200.0}), 1)
+    assert after.capacities == pytest.approx(known.capacities, rel=0.01)
+    assert after.floors["memory"].since == known.floors["memory"].since
+    assert office.asked == [A, B]
+
+
+def test_what_a_scaler_saw_before_it_was_away_is_not_taken_for_what_others_saw_meanwhile() -> None:
+    office = Office()
+    before = office.cycle({A: 300.0, B: 200.0}, times=20).learned
+    at, block = before.at.copy(), before.block.copy()
+    office.cycle({A: 300.0}, times=40)
+    found = office.knowledge.follow(
+        Scalers.of([WEB_SPEC] * 2), lambda: dict.fromkeys((A, B), lore()), office.now, no_lesson
+    )
+    same(found, 1, before, 1, but=("newest", "mean", "expected", "ready", "need"))
+    overwritten = (found.at != at) & np.isfinite(found.at)
+    assert overwritten.sum() >= 12
+    assert np.isnan(found.mean[1, overwritten]).all()
+    assert np.isnan(found.need[1, found.block != block]).all()
+    kept = (found.at == at) & np.isfinite(at)
+    assert np.array_equal(found.mean[1, kept], before.mean[1, kept], equal_nan=True)
+
+
+def test_a_scaler_that_is_away_for_long_begins_anew_with_what_its_status_tells() -> None:
+    office = Office()
+    office.cycle({A: 300.0, B: 200.0}, times=20)
+    office.cycle({A: 300.0})
+    office.now += PARKED + 1
+    office.cycle({A: 300.0, B: 200.0})
+    assert office.knowledge.state.taught[1] <= 60.0
+    assert office.asked == [A, B, B]
+
+
+def test_those_that_went_together_and_those_that_went_later_come_back_to_their_own() -> None:
+    office = Office()
+    demands = {A: 300.0, B: 200.0, C: 100.0, ("shop", "d"): 260.0}
+    office.cycle(demands, times=20)
+    told = [lesson_of(office.cycle(demands), row) for row in range(4)]
+    office.cycle({key: demands[key] for key in (A, ("shop", "d"))}, times=2)
+    office.cycle({A: 300.0}, times=2)
+    after = office.cycle(demands)
+    for row in range(4):
+        found = lesson_of(after, row)
+        assert found.established == pytest.approx(told[row].established, rel=0.01)
+        assert found.per_pod == pytest.approx(told[row].per_pod, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Lore.of(ANEW, WEB_SPEC),
+        Lore.of(ELSEWHERE, WEB_SPEC),
+        Lore.of(WEB, OTHER_SPEC),
+        Lore.of(WEB, WEB_SPEC.model_copy(update={"source": "other"})),
+        Lore.of(
+            WEB,
+            spec({"metric": "cpu", "target": "60%"}, {"metric": "latency", "target": "250ms"}),
+        ),
+    ],
+)
+@pytest.mark.parametrize("away", [False, True])
+def test_other_measures_begin_anew(other: Lore, away: bool) -> None:
+    office = Office()
+    office.cycle({A: 300.0, B: 200.0}, times=20)
+    if away:
+        office.cycle({A: 300.0})
+    office.cycle({A: 300.0, B: 200.0}, {B: other})
+    assert office.knowledge.state.taught[0] > 120.0
+    assert office.knowledge.state.taught[1] <= 60.0
+
+
+@pytest.mark.parametrize(("other", "asked"), [(Lore.of(ANEW, WEB_SPEC), True), (Lore.of(ELSEWHERE, WEB_SPEC), False)])
+def test_a_status_that_tells_of_the_measures_before_is_not_asked(other: Lore, asked: bool) -> None:
+    office = Office()
+    office.cycle({A: 300.0})
+    office.cycle({A: 300.0}, {A: other})
+    assert office.asked == [A] * (1 + asked)
+
+
+@pytest.mark.parametrize(
+    "fields_",
+    [
+        {"dimensions": [{"metric": "cpu", "target": "71%"}]},
+        {"dimensions": [{"metric": "cpu", "target": "70%", "floor": "1%"}]},
+        {"dimensions": [{"metric": "cpu", "target": "70%", "name": "other"}]},
+        {"dimensions": [{"name": "cpu", "query": "x", "target": "70%"}]},
+        {"demand": {"metric": "requests"}},
+        {"source": "other"},
+    ],
+)
+def test_lore_is_another_where_something_else_is_measured(fields_: dict[str, object]) -> None:
+    plain = {
+        "scaleTargetRef": {"kind": "Deployment", "name": "web"},
+        "maxReplicas": 9,
+        "dimensions": [{"metric": "cpu", "target": "70%"}],
+    }
+    assert lore(of=Spec.model_validate(plain | fields_)) != lore(of=Spec.model_validate(plain))
+    wider = Spec.model_validate(plain | {"maxReplicas": 12, "cooldown": {"scaleDown": "5m"}})
+    assert lore(of=wider) == lore(of=Spec.model_validate(plain))
+
+
+def test_a_scaler_that_is_met_for_the_first_time_is_taught_what_its_status_remembers() -> None:
+    lived = Run()
+    lived.see(web(300, 10), times=40)
+    assert lived.decisions is not None
+    office = Office()
+    office.cycle({B: 200.0})
+    decisions = office.cycle({A: 300.0, B: 200.0}, lesson=lesson_of(lived.decisions, 0))
+    assert decisions.law.used.tolist() == [True, False]
+    assert decisions.law.per_pod[0] == pytest.approx(lived.decisions.law.per_pod[0], rel=0.05)
+
+
+def test_a_scaler_that_is_gone_leaves_nothing_to_its_successor() -> None:
+    office = Office()
+    office.cycle({A: 300.0, B: 200.0}, times=20)
+    office.knowledge.forget(B)
+    office.cycle({A: 300.0})
+    office.cycle({A: 300.0, B: 200.0})
+    assert office.knowledge.state.taught[1] <= 60.0
+    assert office.asked == [A, B, B]
+
+
+def test_more_and_fewer_dimensions_of_others_change_nothing() -> None:
+    narrow = spec({"metric": "cpu", "target": "70%"})
+    office = Office()
+    before = office.cycle({A: 300.0}, times=5).learned
+    wide = office.knowledge.follow(
+        Scalers.of([WEB_SPEC, spec(*[{"name": f"d{at}", "query": "x", "target": "1"} for at in range(5)])]),
+        lambda: {A: lore(), B: lore(of=narrow)},
+        office.now,
+        no_lesson,
+    )
+    assert wide.dimensions == 5
+    assert wide.products[0, :3].tolist() == before.products[0].tolist()
+    back = office.knowledge.follow(Scalers.of([WEB_SPEC]), lambda: {A: lore()}, office.now, no_lesson)
+    same(back, 0, before, 0)

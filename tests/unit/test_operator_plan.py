@@ -1,4 +1,4 @@
-"""Which questions are asked: what is shared, what is not, and who may not ask."""
+"""Which questions are asked, about dimensions and demand: what is shared, what is not, and who may not ask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from controller.api import Per, Reason, SourceConfiguration
-from controller.operator.plan import Divisor, Plan, Planner, SourceCatalogue
+from controller.engine import LoadKind
+from controller.operator.plan import Divisor, Plan, Planner, Signal, SourceCatalogue
 from controller.operator.scalers import Problem, Scaler
 from controller.prometheus import READY_MADE, families_of
 from tests.operator_support import manifest, scaler
@@ -18,6 +19,8 @@ LATENCY = {"metric": "latency", "target": "250ms"}
 QUEUE = {"name": "queue", "query": "queue_length", "target": "30", "per": "Target"}
 WINDOW = 120.0
 
+ARRIVING = {"query": 'sum(rate(arrived{of="$name"}[1m]))'}
+
 INGRESS = {"metric": "latency-ingress-nginx", "target": "250ms"}
 OWN = SourceConfiguration.model_validate(
     {
@@ -25,6 +28,8 @@ OWN = SourceConfiguration.model_validate(
         "families": {
             "jobs": {"kind": "Gauge", "metric": "jobs", "selectors": ['of="$name",queue="$queue"'], "per": "Target"},
             "cpu": {"kind": "Counter", "metric": "cpu", "selectors": ['of="$name"'], "per": "Target"},
+            "calls": {"kind": "Counter", "metric": "calls_total"},
+            "busy": {"kind": "Gauge", "metric": "requests_in_flight"},
         },
     }
 )
@@ -50,6 +55,17 @@ def plan(planner: Planner, *scalers: Scaler) -> Plan:
     return planner.plan(scalers, max(len(each.spec.dimensions) for each in scalers if each.spec))
 
 
+def of_dimensions(found: Plan) -> list[str]:
+    """The texts that answer dimensions, in their order."""
+    return [found.queries[at].text for at in dict.fromkeys(found.query_of.ravel().tolist()) if at >= 0]
+
+
+def demand(found: Plan, row: int = 0) -> tuple[LoadKind, dict[Signal, str]]:
+    """What is measured as the demand of a scaler, and the texts that tell it."""
+    texts = {signal: found.queries[at].text for signal, at in zip(Signal, found.signal_of[row], strict=True) if at >= 0}
+    return LoadKind(found.kind[row]), texts
+
+
 def problem(planner: Planner, *dimensions: dict[str, Any], **spec: Any) -> Problem:
     found = planner.problem(asking(*dimensions, **spec))
     assert found is not None
@@ -58,14 +74,14 @@ def problem(planner: Planner, *dimensions: dict[str, Any], **spec: Any) -> Probl
 
 def test_a_family_is_asked_once_for_all_scalers(planner: Planner) -> None:
     found = plan(planner, asking(CPU, MEMORY), asking(MEMORY, CPU, name="api"))
-    assert len(found.queries) == 2
+    assert len(of_dimensions(found)) == 2
     assert found.query_of.tolist() == [[0, 1], [1, 0]]
 
 
 def test_a_family_of_another_source_is_another_query(planner: Planner) -> None:
     found = plan(planner, asking(CPU), asking(CPU, name="api", source="other"))
-    assert [each.source for each in found.queries] == ["default", "other"]
-    assert {name: len(queries) for name, queries in found.by_source().items()} == {"default": 1, "other": 1}
+    assert [found.queries[at].source for at in found.query_of[:, 0]] == ["default", "other"]
+    assert {name: len(queries) for name, queries in found.by_source().items()} == {"default": 3, "other": 3}
 
 
 def test_all_users_of_a_family_share_the_smallest_max_age(planner: Planner) -> None:
@@ -73,7 +89,7 @@ def test_all_users_of_a_family_share_the_smallest_max_age(planner: Planner) -> N
         asking(CPU, name=name, quality={"maxAge": age}) for name, age in (("web", "90s"), ("api", "30s"))
     )
     for found in (plan(planner, patient, strict), plan(planner, strict, patient)):
-        assert [each.text for each in found.queries] == [READY_MADE["cpu"].text(None, WINDOW, 30.0)]
+        assert of_dimensions(found) == [READY_MADE["cpu"].text(None, WINDOW, 30.0)]
     assert plan(planner, patient).queries[0].text == READY_MADE["cpu"].text(None, WINDOW, 90.0)
 
 
@@ -81,7 +97,7 @@ def test_another_quantile_is_another_query_with_its_own_max_age(planner: Planner
     p95 = asking(LATENCY, quality={"maxAge": "30s"})
     p99 = asking({**LATENCY, "quantile": 0.99}, name="api", quality={"maxAge": "90s"})
     latency = READY_MADE["latency"]
-    assert [each.text for each in plan(planner, p95, p99).queries] == [
+    assert of_dimensions(plan(planner, p95, p99)) == [
         latency.text(0.95, WINDOW, 30.0),
         latency.text(0.99, WINDOW, 90.0),
     ]
@@ -90,13 +106,13 @@ def test_another_quantile_is_another_query_with_its_own_max_age(planner: Planner
 def test_a_custom_query_is_filled_in_for_its_target_and_shared_where_it_is_the_same(planner: Planner) -> None:
     named = {**QUEUE, "query": 'queue{of="$name"}'}
     found = plan(planner, asking(named), asking(named, name="api"), asking(QUEUE, name="b"), asking(QUEUE, name="c"))
-    assert [each.text for each in found.queries] == ['queue{of="web"}', 'queue{of="api"}', "queue_length"]
-    assert found.query_of[:, 0].tolist() == [0, 1, 2, 2]
+    assert of_dimensions(found) == ['queue{of="web"}', 'queue{of="api"}', "queue_length"]
+    assert found.query_of[2, 0] == found.query_of[3, 0]
 
 
 def test_the_same_query_per_pod_and_per_target_are_two(planner: Planner) -> None:
     found = plan(planner, asking(QUEUE, {**QUEUE, "name": "each", "per": "Pod"}))
-    assert [each.per for each in found.queries] == [Per.TARGET, Per.POD]
+    assert [found.queries[at].per for at in found.query_of[0]] == [Per.TARGET, Per.POD]
     assert found.per_pod.tolist() == [[False, True]]
 
 
@@ -109,7 +125,8 @@ def test_a_family_per_target_is_filled_in_for_the_target(planner: Planner) -> No
 
 def test_columns_that_a_scaler_does_not_have_ask_nothing(planner: Planner) -> None:
     found = plan(planner, asking(CPU), asking(CPU, MEMORY, name="api"))
-    assert found.query_of.tolist() == [[0, -1], [0, 1]]
+    assert (found.query_of >= 0).tolist() == [[True, False], [True, True]]
+    assert found.query_of[0, 0] == found.query_of[1, 0]
     assert found.per_pod.tolist() == [[True, False], [True, True]]
 
 
@@ -135,7 +152,7 @@ def test_the_range_of_the_rates_is_that_of_each_scalers_source() -> None:
 
 def test_nobody_asks_nothing(planner: Planner) -> None:
     found = planner.plan([], 1)
-    assert (found.queries, found.query_of.shape) == ((), (0, 1))
+    assert (found.queries, found.query_of.shape, found.signal_of.shape) == ((), (0, 1), (0, 4))
     assert found.query_of.dtype == np.int32
 
 
@@ -187,8 +204,9 @@ def test_what_the_models_refused_keeps_its_problem(planner: Planner) -> None:
 def test_what_most_scalers_wait_for_is_asked_first(planner: Planner) -> None:
     """A source answers a few queries at a time: one tenant's own must not keep everybody's families waiting."""
     own = {"name": "own", "query": 'up{namespace="$namespace"}', "per": "Target", "target": "1"}
-    found = plan(planner, asking(own, name="a"), asking(CPU, name="b"), asking(CPU, name="c"))
-    assert "container_cpu" in found.by_source()["default"][0].text
+    scalers = asking(own, name="a", demand=ARRIVING), asking(CPU, name="b"), asking(CPU, name="c")
+    asked = plan(planner, *scalers).by_source()["default"]
+    assert ["container_cpu" in each.text for each in asked] == [True, True, True, False, False]
 
 
 def test_each_query_knows_the_cells_that_it_answers(planner: Planner) -> None:
@@ -196,3 +214,101 @@ def test_each_query_knows_the_cells_that_it_answers(planner: Planner) -> None:
     for index, cells in enumerate(found.cells()):
         expected = np.nonzero(found.query_of == index)
         assert [each.tolist() for each in cells] == [each.tolist() for each in expected]
+    for index, cells in enumerate(found.signals()):
+        expected = np.nonzero(found.signal_of == index)
+        assert [each.tolist() for each in cells] == [each.tolist() for each in expected]
+
+
+def test_ten_scalers_with_default_settings_ask_six_questions_and_those_without_requests_two_more(
+    planner: Planner,
+) -> None:
+    usual = [asking(CPU, MEMORY, LATENCY, name=f"app-{number}") for number in range(10)]
+    assert len(plan(planner, *usual).queries) == 6
+    assert len(plan(planner, *usual, asking(CPU, name="batch"), asking(MEMORY, name="cache")).queries) == 8
+
+
+def test_the_demand_is_what_the_first_latency_histogram_counts(planner: Planner) -> None:
+    otel = {"metric": "latency-otel", "target": "250ms"}
+    for number, metric in enumerate(("latency", "latency-otel")):
+        first, second = ((LATENCY, otel), (otel, LATENCY))[number]
+        family = READY_MADE[metric]
+        assert demand(plan(planner, asking(CPU, first, second))) == (
+            LoadKind.REQUESTS,
+            {
+                Signal.NEWEST: family.newest(WINDOW),
+                Signal.SERVED: family.served(WINDOW),
+                Signal.WAITED: family.waited(WINDOW),
+            },
+        )
+
+
+@pytest.mark.parametrize("dimension", [MEMORY, QUEUE, INGRESS])
+def test_without_a_histogram_of_its_pods_the_demand_is_cpu_cores_even_without_a_cpu_dimension(
+    planner: Planner, dimension: dict[str, Any]
+) -> None:
+    cpu = READY_MADE["cpu"]
+    assert demand(plan(planner, asking(dimension))) == (
+        LoadKind.CORES,
+        {Signal.NEWEST: cpu.newest(WINDOW), Signal.SERVED: cpu.served(WINDOW)},
+    )
+
+
+def test_a_source_without_cores_of_pods_gives_no_demand_unasked(planner: Planner) -> None:
+    assert demand(plan(planner, asking(MEMORY, source="own"))) == (LoadKind.NONE, {})
+
+
+def test_a_demand_query_is_one_value_of_the_whole_target_filled_in_for_it(planner: Planner) -> None:
+    found = plan(planner, asking(CPU, LATENCY, demand=ARRIVING))
+    assert demand(found) == (LoadKind.ARRIVALS, {Signal.ARRIVALS: 'sum(rate(arrived{of="web"}[1m]))'})
+    assert found.queries[found.signal_of[0, Signal.ARRIVALS]].per is Per.TARGET
+
+
+def test_a_demand_family_of_a_gateway_is_what_arrives_at_the_target(planner: Planner) -> None:
+    kind, texts = demand(plan(planner, asking(CPU, LATENCY, demand={"metric": "requests"})))
+    assert (kind, list(texts)) == (LoadKind.ARRIVALS, [Signal.ARRIVALS])
+    assert 'exported_service="web"' in texts[Signal.ARRIVALS]
+    assert "irate(nginx_ingress_controller_requests{" in texts[Signal.ARRIVALS]
+
+
+def test_a_demand_family_of_pods_is_what_they_serve(planner: Planner) -> None:
+    calls, cpu = families_of(OWN)["calls"], READY_MADE["cpu"]
+    assert demand(plan(planner, asking(MEMORY, source="own", demand={"metric": "calls"}))) == (
+        LoadKind.REQUESTS,
+        {Signal.NEWEST: calls.newest(WINDOW), Signal.SERVED: calls.served(WINDOW)},
+    )
+    assert demand(plan(planner, asking(LATENCY, demand={"metric": "cpu"}))) == (
+        LoadKind.CORES,
+        {Signal.NEWEST: cpu.newest(WINDOW), Signal.SERVED: cpu.served(WINDOW)},
+    )
+
+
+def test_a_gauge_as_demand_is_asked_once_and_stands_for_both_rates(planner: Planner) -> None:
+    found = plan(planner, asking(MEMORY, source="own", demand={"metric": "busy"}))
+    assert found.signal_of[0, Signal.NEWEST] == found.signal_of[0, Signal.SERVED]
+    assert len(found.queries) == 2
+
+
+def test_a_demand_that_is_also_a_dimension_is_one_question(planner: Planner) -> None:
+    found = plan(planner, asking(QUEUE, demand={"query": QUEUE["query"]}))
+    assert (len(found.queries), found.signal_of[0, Signal.ARRIVALS]) == (1, found.query_of[0, 0])
+
+
+def test_an_unknown_demand_family_names_those_that_the_source_has_for_it(planner: Planner) -> None:
+    found = problem(planner, CPU, demand={"metric": "hits"})
+    assert found.reason is Reason.UNKNOWN_FAMILY
+    assert found.message.startswith("spec.demand: source 'default' has no metric family 'hits'; write one of: cpu, ")
+    assert "memory" not in found.message
+
+
+def test_memory_does_not_tell_what_arrives(planner: Planner) -> None:
+    found = problem(planner, CPU, demand={"metric": "memory"})
+    assert found.reason is Reason.INVALID_SPEC
+    assert found.message.startswith("spec.demand: 'memory' does not measure what arrives; ")
+    assert "write requests, cpu," in found.message
+
+
+@pytest.mark.parametrize("of_demand", [{"query": "sum(hits{of='$pod'})"}, {"metric": "jobs"}])
+def test_a_demand_that_cannot_be_filled_in_is_refused(planner: Planner, of_demand: dict[str, str]) -> None:
+    found = problem(planner, MEMORY, source="own", demand=of_demand)
+    assert found.reason is Reason.INVALID_SPEC
+    assert found.message.startswith("spec.demand: query has $")

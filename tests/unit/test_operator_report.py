@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from controller.api import Reason, Status
+from controller.engine import Record
+from controller.engine.lessons import Dropped, Lesson, lesson_of
 from controller.kube import Client, EventRecorder
 from controller.operator.memory import ScaleEvent
 from controller.operator.report import AGAIN, Reporter
 from controller.operator.scalers import Problem, Scaler
 from controller.operator.telemetry import Sighting, Telemetry
 from tests.engine_support import Case, Pod, dimension, even, record, spec, wanting
+from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
 from tests.operator_support import Api, Time, aimed, connected, manifest, scaler_of, serving
 
 PROBLEM = Problem(Reason.TARGET_NOT_FOUND, "there is no Deployment web; create it")
@@ -61,12 +65,18 @@ class Desk:
         return self.scaler
 
     async def decided(
-        self, case: Case, events: Sequence[ScaleEvent] = (), failure: str | None = None, **changes: Any
+        self,
+        case: Case,
+        events: Sequence[ScaleEvent] = (),
+        failure: str | None = None,
+        lesson: Callable[[], Lesson] = Lesson,
+        found: Record | None = None,
+        **changes: Any,
     ) -> None:
         """One cycle in which this was decided."""
-        found = dataclasses.replace(record(case), **changes)
+        found = dataclasses.replace(found or record(case), **changes)
         scaler = dataclasses.replace(self.scaler, spec=case.spec)
-        self.reporter.decision(aimed(scaler), found, failure, events, self.time.now)
+        self.reporter.decision(aimed(scaler), found, failure, events, self.time.now, lesson)
         await self.finish()
 
     async def failed(self, problem: Problem = PROBLEM) -> None:
@@ -120,6 +130,8 @@ async def test_the_first_decision_is_written_whole(desk: Desk) -> None:
         "ScalingActive",
         "AbleToScale",
         "ScalingLimited",
+        "ScalingIneffective",
+        "TargetUnreachable",
     ]
 
 
@@ -238,8 +250,8 @@ async def test_a_write_whose_answer_was_lost_is_made_good(desk: Desk) -> None:
 
 
 async def test_a_status_that_is_due_twice_is_written_once_with_the_later_one(desk: Desk) -> None:
-    desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now)
-    desk.reporter.decision(aimed(desk.scaler), record(UP), None, (), desk.time.now)
+    desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now, Lesson)
+    desk.reporter.decision(aimed(desk.scaler), record(UP), None, (), desk.time.now, Lesson)
     await desk.finish()
     assert (desk.writes, desk.status["desiredReplicas"]) == (1, 7)
 
@@ -284,7 +296,9 @@ def counted(desk: Desk, what: str, result: str) -> float:
 async def test_the_table_has_the_last_decision_until_the_scaler_goes(desk: Desk) -> None:
     await desk.decided(UP)
     await desk.decided(CALM)
-    assert desk.table[desk.scaler.key].record == record(CALM)
+    last = desk.table[desk.scaler.key].record
+    assert last is not None
+    assert last.sentence == record(CALM).sentence
     await desk.failed()
     assert desk.table[desk.scaler.key].record is None
     desk.reporter.keep_only(set())
@@ -352,6 +366,77 @@ async def test_a_limit_is_no_warning(desk: Desk) -> None:
     assert await desk.events() == []
 
 
+def lived() -> tuple[Record, Record]:
+    """The record of a web server whose latency pods do not lower, and the one when it may ask again."""
+    run = Run()
+    run.in_vain()
+    dropped = run.record
+    run.see(web(300, 16, slow_dependency), times=60)
+    trial = run.record.outlook.trial
+    assert trial is None or not trial.dropped
+    return dropped, run.record
+
+
+async def test_a_dimension_that_pods_do_not_lower_is_told_and_so_is_that_it_may_ask_again(desk: Desk) -> None:
+    case = dataclasses.replace(CALM, spec=WEB_SPEC)
+    dropped, again = lived()
+    for _ in range(3):
+        await desk.decided(case, found=dropped)
+    for _ in range(3):
+        await desk.decided(case, found=again)
+    assert await desk.events() == [("Warning", "ScalingIneffective"), ("Normal", "PodsHelp")]
+    assert desk.api.events(desk.name)[1][2] == "latency may ask for more pods again"
+    assert desk.condition("ScalingIneffective")[:2] == ("False", "PodsHelp")
+
+
+async def test_an_operator_that_starts_again_knows_which_dimension_may_ask_again(desk: Desk) -> None:
+    case = dataclasses.replace(CALM, spec=WEB_SPEC)
+    dropped, again = lived()
+    lesson = Lesson(dropped=Dropped("latency", desk.time.monotonic, desk.time.monotonic + 900.0))
+    await desk.decided(case, found=dropped, lesson=lambda: lesson)
+    desk.start()
+    desk.seen(case)
+    await desk.decided(case, found=dropped, lesson=lambda: lesson)
+    await desk.decided(case, found=again)
+    assert await desk.events() == [("Warning", "ScalingIneffective"), ("Normal", "PodsHelp")]
+    assert desk.api.events(desk.name)[1][2] == "latency may ask for more pods again"
+
+
+async def test_a_target_that_cannot_be_reached_is_told_once(desk: Desk) -> None:
+    floor = {"metric": "memory", "target": "80%", "floor": "78%"}
+    case = Case(spec(dimension("cpu"), floor), even(4, 0.9, 0.8))
+    for _ in range(5):
+        await desk.decided(case)
+    assert await desk.events() == [("Warning", "TargetUnreachable")]
+    assert desk.condition("TargetUnreachable")[:2] == ("True", "FloorAtTarget")
+
+
+async def test_what_was_learned_is_written_with_every_write_and_by_itself_after_five_minutes(desk: Desk) -> None:
+    case, run = dataclasses.replace(CALM, spec=WEB_SPEC), Run()
+    for _ in range(60):
+        decisions = run.see(web(300, 10))
+        await desk.decided(case, found=run.record, lesson=functools.partial(lesson_of, decisions, 0))
+    # The first sight, the switch to the capacity form, and the first lesson that is worth a write of its own.
+    assert desk.writes <= 3
+    learned = desk.status["learned"]
+    assert learned["demand"] == "Requests"
+    assert [each["name"] for each in learned["floors"]] == ["memory", "latency"]
+    assert [each["name"] for each in learned["capacities"]] == ["cpu", "memory", "latency"]
+    assert learned["startup"] == "28s"
+
+
+async def test_what_was_learned_is_only_put_into_words_where_a_status_is_due(desk: Desk) -> None:
+    await desk.decided(CALM)
+    await desk.decided(CALM, lesson=lambda: pytest.fail("it was asked"))
+
+
+async def test_what_was_forgotten_vanishes_from_the_status(desk: Desk) -> None:
+    await desk.decided(CALM, lesson=lambda: Lesson(startup=28.0))
+    assert desk.status["learned"]["startup"] == "28s"
+    await desk.decided(UP)
+    assert "learned" not in desk.status
+
+
 async def test_a_rescale_that_failed_is_told_once_in_hpas_word(desk: Desk) -> None:
     for cycle in range(20):
         await desk.decided(UP, failure=f"no answer for {cycle} s")
@@ -362,6 +447,6 @@ async def test_a_rescale_that_failed_is_told_once_in_hpas_word(desk: Desk) -> No
 
 async def test_a_status_never_reaches_another_object_of_the_same_name(desk: Desk) -> None:
     desk.gone = True
-    desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now)
+    desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now, Lesson)
     await desk.reporter.flush()
     assert "status" not in desk.api.get(desk.name)

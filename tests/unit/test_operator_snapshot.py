@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from controller.api import Reason
-from controller.engine import NONE, Samples, Scalers, code
+from controller.engine import NONE, LoadKind, Samples, Scalers, code
 from controller.kube import Pod
-from controller.operator.plan import Planner, SourceCatalogue
+from controller.operator.plan import Planner, Signal, SourceCatalogue
 from controller.operator.scalers import Scaler
 from controller.operator.snapshot import Layout, join
-from controller.prometheus import READY_MADE, Answer, Column, Fault, Scalar
+from controller.prometheus import READY_MADE, Answer, Column, Fault, Query, Scalar
 from tests.operator_support import WALL, manifest, scaler
 
 CPU, CORES = {"metric": "cpu", "target": "50%"}, {"metric": "cpu", "target": "350m"}
 MEMORY = {"metric": "memory", "target": "50%"}
+LATENCY = {"metric": "latency", "target": "250ms"}
+ARRIVING = {"query": "arriving"}
 QUEUE = {"name": "queue", "query": "queue", "target": "30", "per": "Target"}
 WINDOW = 120.0
 
@@ -37,6 +39,9 @@ def pod(name: str, *, namespace: str = "default", **changes: Any) -> Pod:
         cpu_request=0.5,
         memory_request=100.0,
         owner=None,
+        created=WALL - 620,
+        first_ready=WALL - 590,
+        unscheduled=False,
     )
     return base._replace(**changes)
 
@@ -60,18 +65,26 @@ def joined(
     members: Sequence[Sequence[Pod]],
     answers: Sequence[Answer],
     current: Sequence[int] | None = None,
+    demand: Mapping[Signal, Answer] | None = None,
 ) -> tuple[Samples, list[dict[str, str]]]:
-    """Join what the queries of these scalers, in the plan's order, were answered."""
+    """Join what the queries of these scalers' dimensions, in the plan's order, were answered, and those of their demand: nothing
+    unless said."""
     batch = Scalers.of([each.spec for each in scalers if each.spec])
     plan = Planner({"default": SourceCatalogue(READY_MADE, WINDOW)}).plan(scalers, batch.used.shape[1])
-    by_query: Mapping[Any, Answer] = dict(zip(plan.queries, answers, strict=True))
+    by_query: dict[Query, Answer] = {}
+    for signal, indexes in zip(Signal, plan.signal_of.T, strict=True):
+        nothing = Scalar(np.nan, 0.0) if signal is Signal.ARRIVALS else column()
+        by_query |= {plan.queries[at]: (demand or {}).get(signal, nothing) for at in indexes if at >= 0}
+    of_dimensions = [query for query, (rows, _) in zip(plan.queries, plan.cells(), strict=True) if len(rows)]
+    by_query |= dict(zip(of_dimensions, answers, strict=True))
     return join(batch, Layout.of(members), plan, by_query, current or [1] * len(scalers), WALL)
 
 
 def test_the_rows_are_the_pods_of_each_scaler_in_turn() -> None:
     layout = Layout.of([[pod("a"), pod("b")], [], [pod("c")]])
     assert layout.scaler.tolist() == [0, 0, 2]
-    assert layout.rows == {("default", "a"): (0,), ("default", "b"): (1,), ("default", "c"): (2,)}
+    assert layout.rows == {("default", "a"): 0, ("default", "b"): 1, ("default", "c"): 2}
+    assert layout.more_rows == {}
 
 
 def test_no_pod_at_all_is_a_layout_too() -> None:
@@ -81,7 +94,7 @@ def test_no_pod_at_all_is_a_layout_too() -> None:
 
 @pytest.mark.parametrize("change", [{"deleting": True}, {"phase": "Failed"}, {"phase": "Succeeded"}])
 def test_a_pod_that_is_going_or_done_does_not_count(change: dict[str, Any]) -> None:
-    assert Layout.of([[pod("a", **change), pod("b")]]).rows == {("default", "b"): (0,)}
+    assert Layout.of([[pod("a", **change), pod("b")]]).rows == {("default", "b"): 0}
 
 
 def test_a_pod_that_is_not_ready_counts_as_such() -> None:
@@ -204,3 +217,85 @@ def test_columns_that_a_scaler_does_not_use_stay_empty() -> None:
         [asking(CORES), asking(CORES, MEMORY, name="api")], [[pod("a")], []], [column(a=1.0), column(a=9.0)]
     )
     assert samples.seen.tolist() == [[True, False]]
+
+
+def test_what_the_pods_served_is_theirs_and_says_what_is_counted() -> None:
+    served = {
+        Signal.NEWEST: column(b=21.0, a=11.0),
+        Signal.SERVED: column(a=10.0, b=20.0),
+        Signal.WAITED: column(a=0.5, b=0.7),
+    }
+    load = joined([asking(LATENCY)], [[pod("a"), pod("b"), pod("c")]], [column()], demand=served)[0].load
+    np.testing.assert_equal(load.newest, [11.0, 21.0, np.nan])
+    np.testing.assert_equal(load.served, [10.0, 20.0, np.nan])
+    np.testing.assert_equal(load.waited, [0.5, 0.7, np.nan])
+    np.testing.assert_equal(load.arrivals, [np.nan])
+    assert (load.window.tolist(), load.kind.tolist()) == ([WINDOW], [LoadKind.REQUESTS])
+
+
+def test_every_scaler_gets_the_demand_that_it_asked_for() -> None:
+    shared = pod("a")
+    scalers = [asking(LATENCY), asking(CORES, name="api"), asking(LATENCY, name="gate", demand=ARRIVING)]
+    plan = Planner({"default": SourceCatalogue(READY_MADE, WINDOW)}).plan(scalers, 1)
+    newest = [plan.queries[at] for at in plan.signal_of[:2, Signal.NEWEST]]
+    answers: dict[Query, Answer] = dict.fromkeys(plan.queries, column())
+    answers |= {
+        newest[0]: column(a=40.0),
+        newest[1]: column(a=0.4),
+        plan.queries[plan.signal_of[2, 3]]: Scalar(99.0, 0.0),
+    }
+    batch = Scalers.of([each.spec for each in scalers if each.spec])
+    load = join(batch, Layout.of([[shared], [shared], [shared]]), plan, answers, [1, 1, 1], WALL)[0].load
+    np.testing.assert_equal(load.newest, [40.0, 0.4, np.nan])
+    np.testing.assert_equal(load.arrivals, [np.nan, np.nan, 99.0])
+    assert load.kind.tolist() == [LoadKind.REQUESTS, LoadKind.CORES, LoadKind.ARRIVALS]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1.0, (10.0, 91.0), (10.0, np.nan)])
+def test_a_sample_of_the_demand_that_cannot_be_believed_is_none(bad: float | tuple[float, float]) -> None:
+    served = {Signal.NEWEST: column(a=bad, b=5.0)}
+    load = joined([asking(LATENCY)], [[pod("a"), pod("b")]], [column()], demand=served)[0].load
+    np.testing.assert_equal(load.newest, [np.nan, 5.0])
+    scalar = Scalar(*bad) if isinstance(bad, tuple) else Scalar(bad, 0.0)
+    asks = asking(CORES, demand=ARRIVING)
+    load = joined([asks], [[pod("a")]], [column()], demand={Signal.ARRIVALS: scalar})[0].load
+    np.testing.assert_equal(load.arrivals, [np.nan])
+
+
+def test_no_demand_at_night_is_zero_and_not_unknown() -> None:
+    load = joined([asking(LATENCY)], [[pod("a")]], [column()], demand={Signal.NEWEST: column(a=0.0)})[0].load
+    assert load.newest.tolist() == [0.0]
+
+
+def test_a_demand_that_fails_is_told_and_is_no_fault_of_a_dimension() -> None:
+    fault = Fault(Reason.SOURCE_TIMEOUT, "default: nothing within 10 s")
+    samples, said = joined([asking(LATENCY)], [[pod("a")]], [column(a=0.2)], demand={Signal.NEWEST: fault})
+    assert samples.faults.tolist() == [[NONE]]
+    assert said == [{"demand": fault.message}]
+    np.testing.assert_equal(samples.load.newest, [np.nan])
+    samples, said = joined([asking(CORES, demand=ARRIVING)], [[]], [column()], demand={Signal.ARRIVALS: fault})
+    assert (samples.faults.tolist(), said) == ([[NONE]], [{"demand": fault.message}])
+
+
+def test_a_dimension_named_demand_is_not_blamed_for_a_demand_that_fails() -> None:
+    fault = Fault(Reason.SOURCE_TIMEOUT, "default: nothing within 10 s")
+    scalers = [asking({**QUEUE, "name": "demand"}, demand=ARRIVING)]
+    assert joined(scalers, [[]], [Scalar(1.0, 0.0)], demand={Signal.ARRIVALS: fault})[1] == [{}]
+
+
+def test_a_pod_without_a_node_is_neither_ready_nor_load_though_its_namesake_was_seen() -> None:
+    starting = pod("c", ready=False, ready_since=None, first_ready=None)
+    members = [pod("a"), starting._replace(name="b", unscheduled=True), starting]
+    served = {signal: column(a=1.0, b=2.0) for signal in (Signal.NEWEST, Signal.SERVED, Signal.WAITED)}
+    samples, _ = joined([asking(LATENCY)], [members], [column(a=0.2, b=0.2)], demand=served)
+    assert samples.unscheduled.tolist() == [False, True, False]
+    assert samples.ready.tolist() == [True, False, False]
+    for of_pods in (samples.load.newest, samples.load.served, samples.load.waited):
+        np.testing.assert_equal(of_pods, [1.0, np.nan, np.nan])
+
+
+def test_a_start_up_is_from_the_creation_of_a_pod_to_its_first_ready_time() -> None:
+    slow = pod("a", created=WALL - 620, first_ready=WALL - 590)
+    back = pod("b", created=WALL - 620, first_ready=WALL - 580, ready_since=WALL - 60)
+    load = joined([asking(CORES), asking(CORES, name="api")], [[slow, back], []], [column()])[0].load
+    np.testing.assert_equal(load.startup, [35.0, np.nan])

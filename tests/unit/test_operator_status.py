@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from controller.api import MOST_SCALE_EVENTS, Reason, Status
 from controller.engine import Record
+from controller.engine.lessons import Lesson, lesson_of
 from controller.operator.clock import Moment
 from controller.operator.conditions import of_problem, of_record, written
+from controller.operator.lessons import Gist
 from controller.operator.memory import ScaleEvent
 from controller.operator.scalers import Problem, Scaler
 from controller.operator.status import (
@@ -26,7 +28,8 @@ from controller.operator.status import (
     patch_of_problem,
     status_of,
 )
-from tests.engine_support import Case, dimension, even, record, rules, spec, wanting
+from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
+from tests.learned_support import WEB_SPEC, Run, web
 from tests.operator_support import WALL, Time, scaler_of
 
 NOW = Moment(1000.0, WALL)
@@ -52,7 +55,12 @@ def whole(case: Case, *events: ScaleEvent, now: Moment = NOW, of: Scaler | None 
     found = record(case)
     subject = of or scaler_of(case.spec)
     return status_of(
-        subject, written(of_record(found, "Deployment/web", "app=web", None), {}, 1, now.wall), found, events, now
+        subject,
+        written(of_record(found, "Deployment/web", "app=web", None, now), {}, 1, now.wall),
+        found,
+        events,
+        now,
+        Lesson(),
     )
 
 
@@ -87,6 +95,48 @@ def test_a_decision_is_told_from_values_to_replicas() -> None:
     (load,) = decision.dimensions
     assert (load.value, load.target, load.floor, load.normalized, load.share) == ("3", "2", "1", "2", "100.0%")
     assert (load.valid, load.reason, load.message) == (True, "ValidMetricFound", None)
+
+
+def test_a_decision_by_demand_is_told_with_the_demand() -> None:
+    run = Run()
+    run.see(web(412, 10), times=40)
+    found = run.record
+    conditions = written(of_record(found, "Deployment/web", "app=web", None, NOW), {}, 1, NOW.wall)
+    decision = status_of(scaler_of(WEB_SPEC), conditions, found, (), NOW, Lesson()).last_decision
+    assert decision is not None
+    assert (decision.response, decision.demand, decision.demand_ahead, decision.load_per_pod) == (
+        "Capacity",
+        "412 requests/s",
+        "412 requests/s",
+        f"{found.outlook.per_pod:.3g} requests/s",
+    )
+
+
+def test_a_decision_in_proportion_has_no_demand() -> None:
+    decision = whole(CASES["up"]).last_decision
+    assert decision is not None
+    assert (decision.response, decision.demand, decision.demand_ahead, decision.load_per_pod) == (
+        "Proportional",
+        None,
+        None,
+        None,
+    )
+
+
+def test_pods_that_wait_for_nodes_are_told() -> None:
+    waiting = (Pod.of(None, ready=False, unscheduled=True),) * 2
+    pods = whole(Case(spec(), (*even(3, 1.0), *waiting))).pods
+    assert pods is not None
+    assert (pods.ready, pods.total, pods.waiting_for_nodes) == (3, 5, 2)
+
+
+def test_a_dimension_without_room_above_its_floor_says_what_to_write() -> None:
+    case = Case(spec(dimension("cpu"), {"metric": "memory", "target": "80%", "floor": "78%"}), even(4, 1.2, 0.8))
+    decision = whole(case).last_decision
+    assert decision is not None
+    memory = decision.dimensions[1]
+    assert (memory.valid, memory.reason, memory.value) == (True, "FloorAtTarget", None)
+    assert memory.message == record(case).dimensions[1].advice
 
 
 def test_every_stage_of_the_decision_is_told() -> None:
@@ -272,7 +322,10 @@ def test_a_problem_keeps_what_was_decided_and_done_before() -> None:
 # When it is worth a write
 
 
-CALM = Headline(facts=("a",), reasons=("x",), magnitude=1.0, written_at=1000.0)
+CALM = Headline(facts=("a",), reasons=("x",), magnitude=1.0, written_at=1000.0, gist=Gist((("memory", 0.5),), 40.0))
+
+
+MOVED_GIST = Gist((("memory", 0.56),), 40.0)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +344,9 @@ CALM = Headline(facts=("a",), reasons=("x",), magnitude=1.0, written_at=1000.0)
         ({"magnitude": math.nan, "written_at": 1060.0}, True),
         ({"magnitude": math.inf, "written_at": 1060.0}, True),
         ({"written_at": 99999.0}, False),
+        ({"gist": MOVED_GIST, "written_at": 1299.9}, False),
+        ({"gist": MOVED_GIST, "written_at": 1300.0}, True),
+        ({"gist": Gist((("memory", 0.54),), 45.0), "written_at": 99999.0}, False),
     ],
 )
 def test_what_changed_decides_how_soon_it_is_written(newer: dict[str, Any], worth: bool) -> None:
@@ -310,7 +366,7 @@ def test_a_magnitude_that_comes_back_is_news() -> None:
 
 def headline(found: Record, now: Moment = NOW, event: ScaleEvent | None = None, **fields: Any) -> Headline:
     return headline_of(
-        scaler_of(None, **fields), of_record(found, "Deployment/web", "app=web", None), found, now, event
+        scaler_of(None, **fields), of_record(found, "Deployment/web", "app=web", None, NOW), found, now, event
     )
 
 
@@ -321,6 +377,40 @@ def headline(found: Record, now: Moment = NOW, event: ScaleEvent | None = None, 
 def test_other_replicas_and_a_condition_that_flips_are_written_at_once(changes: dict[str, Any]) -> None:
     found = record(CASES["calm"])
     assert headline(found).outdated_by(headline(replace(found, **changes)))
+
+
+def test_pods_that_begin_to_wait_for_nodes_and_another_response_are_written_after_a_while() -> None:
+    found = record(CASES["calm"])
+    for newer in (replace(found, unscheduled=2), replace(found, outlook=replace(found.outlook, used=True))):
+        assert not headline(found).outdated_by(headline(newer, Moment(1059.0, WALL)))
+        assert headline(found).outdated_by(headline(newer, Moment(1060.0, WALL)))
+
+
+def test_a_dimension_that_is_dropped_is_written_at_once() -> None:
+    run = Run()
+    run.in_vain()
+    found = run.record
+    assert found.outlook.trial is not None
+    other = replace(found.outlook.trial, dimension="errors")
+    assert headline(found).outdated_by(headline(replace(found, outlook=replace(found.outlook, trial=other))))
+    assert headline(found).outdated_by(headline(replace(found, outlook=replace(found.outlook, trial=None))))
+
+
+def test_a_lesson_that_the_status_tells_already_is_not_written_again_by_an_operator_that_starts_anew() -> None:
+    run = Run()
+    run.in_vain()
+    assert run.decisions is not None
+    now = Moment(run.now, WALL)
+    conditions = of_record(run.record, "Deployment/web", "app=web", None, now)
+    status = status_of(
+        scaler_of(WEB_SPEC), written(conditions, {}, 1, WALL), run.record, (), now, lesson_of(run.decisions, 0)
+    )
+    told = scaler_of(WEB_SPEC, status=Status.parse(status.manifest()))
+    before = headline_in(told, None, now)
+    assert before is not None
+    assert not before.outdated_by(headline_of(told, conditions, run.record, now, None))
+    moved = replace(run.record, outlook=replace(run.record.outlook, per_pod=1.3 * run.record.outlook.per_pod))
+    assert before.outdated_by(headline_of(told, conditions, moved, now, None))
 
 
 def test_another_generation_another_object_and_another_scale_event_are_written_at_once() -> None:
@@ -371,7 +461,7 @@ def test_what_the_status_says_already_is_not_written_again_by_an_operator_that_s
     (event,) = events_of(status, now)
     before = headline_in(told, event, now)
     assert before is not None
-    conditions = of_record(found, "Deployment/web", "app=web", None)
+    conditions = of_record(found, "Deployment/web", "app=web", None, NOW)
     assert not before.outdated_by(headline_of(told, conditions, found, now, event))
     other = replace(found, current=found.current + 1)
     assert before.outdated_by(headline_of(told, conditions, other, now, event))
@@ -384,7 +474,7 @@ def test_a_scale_event_that_the_status_does_not_tell_is_written() -> None:
     before = headline_in(told, new, NOW)
     assert before is not None
     assert before.outdated_by(
-        headline_of(told, of_record(record(case), "Deployment/web", "app=web", None), record(case), NOW, new)
+        headline_of(told, of_record(record(case), "Deployment/web", "app=web", None, NOW), record(case), NOW, new)
     )
 
 
@@ -409,5 +499,5 @@ def test_a_magnitude_that_somebody_else_wrote_as_nonsense_is_written_over() -> N
     before = headline_in(told, None, NOW)
     assert before is not None
     assert before.outdated_by(
-        headline_of(told, of_record(record(case), "Deployment/web", "app=web", None), record(case), NOW, None)
+        headline_of(told, of_record(record(case), "Deployment/web", "app=web", None, NOW), record(case), NOW, None)
     )

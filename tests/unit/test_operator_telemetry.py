@@ -12,10 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api import ConditionType, Reason
 from controller.engine import Record, Stage
+from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record
 from controller.operator.scalers import Key, Problem
 from controller.operator.telemetry import Sighting, Telemetry
-from tests.engine_support import Case, dimension, even, record, spec, wanting
+from tests.engine_support import NOW, Case, Pod, dimension, even, record, spec, wanting
+from tests.learned_support import Run, web
+from tests.operator_support import WALL
 
 WEB, API = ("shop", "web"), ("shop", "api")
 UP = record(wanting(7, 4))
@@ -26,7 +29,7 @@ Series = dict[tuple[tuple[str, str], ...], float]
 
 
 def sighting(found: Record) -> Sighting:
-    return Sighting(of_record(found, "Deployment/web", "app=web", None), found)
+    return Sighting(of_record(found, "Deployment/web", "app=web", None, Moment(NOW, WALL)), found)
 
 
 def scraped(table: dict[Key, Sighting], ages: dict[str, float] | None = None) -> dict[str, Series]:
@@ -57,7 +60,7 @@ def test_a_decision_is_told_with_every_number() -> None:
     assert of(found["compositescaler_dimension_normalized"]) == {"load": 1.75}
     assert of(found["compositescaler_dimension_share"]) == {"load": 1.0}
     assert of(found["compositescaler_dimension_valid"]) == {"load": 1.0}
-    assert of(found["compositescaler_pods"]) == {"ready": 4.0, "unready": 0.0}
+    assert of(found["compositescaler_pods"]) == {"ready": 4.0, "unready": 0.0, "waitingForNodes": 0.0}
     assert of(found["compositescaler_rule"]) == {str(UP.rule): 1.0}
 
 
@@ -83,6 +86,8 @@ def test_conditions_are_one_zero_and_minus_one() -> None:
         "PartialMetrics ScalingActive": 1.0,
         "ReadyForNewScale AbleToScale": 1.0,
         "DesiredWithinRange ScalingLimited": 0.0,
+        "PodsHelp ScalingIneffective": 0.0,
+        "TargetsReachable TargetUnreachable": 0.0,
     }
     assert of(found, API) == {
         "InvalidSpec Ready": 0.0,
@@ -117,6 +122,49 @@ def test_nothing_is_ever_not_a_number(lacking: str) -> None:
     found = scraped({WEB: sighting(odd)})
     assert f"compositescaler_dimension_{lacking}" not in found
     assert not [name for name, series in found.items() if any(math.isnan(value) for value in series.values())]
+
+
+def test_what_the_law_knows_is_told() -> None:
+    run = Run()
+    run.see(web(412, 10), times=40)
+    record_, found = run.record, scraped({WEB: sighting(run.record)})
+    assert of(found["compositescaler_demand"]) == {"": pytest.approx(412.0)}
+    assert of(found["compositescaler_demand_ahead"]) == {"": pytest.approx(412.0)}
+    assert of(found["compositescaler_load_per_pod_target"]) == {"": pytest.approx(record_.outlook.per_pod)}
+    assert of(found["compositescaler_hold_seconds"]) == {"": 150.0}
+    assert of(found["compositescaler_startup_seconds"]) == {"": 28.0}
+    assert of(found["compositescaler_floor"]) == {each.name: pytest.approx(each.floor) for each in record_.dimensions}
+    assert of(found["compositescaler_floor_confidence"]).keys() == {"memory", "latency"}
+    assert of(found["compositescaler_ineffective"]) == {"cpu": 0.0, "memory": 0.0, "latency": 0.0}
+
+
+def test_what_is_not_known_of_the_demand_has_no_series() -> None:
+    found = scraped({WEB: sighting(UP)})
+    for name in ("demand", "demand_ahead", "load_per_pod_target", "hold_seconds", "floor_confidence"):
+        assert f"compositescaler_{name}" not in found
+    assert of(found["compositescaler_ineffective"]) == {"load": 0.0}
+
+
+def test_a_dimension_that_pods_do_not_lower_is_one_also_in_proportion() -> None:
+    run = Run()
+    run.in_vain()
+    assert of(scraped({WEB: sighting(run.record)})["compositescaler_ineffective"]) == {
+        "cpu": 0.0,
+        "memory": 0.0,
+        "latency": 1.0,
+    }
+    shaped = spec(dimension("delay", "0.5"), magnitude={"response": "Proportional"})
+    run = Run()
+    run.see(Case(shaped, even(10, 0.1)), times=4)
+    run.see(Case(shaped, even(10, 1.0)))
+    run.see(Case(shaped, even(20, 1.0)), times=6)
+    assert of(scraped({WEB: sighting(run.record)})["compositescaler_ineffective"]) == {"delay": 1.0}
+
+
+def test_pods_that_wait_for_nodes_are_counted() -> None:
+    waiting = (Pod.of(None, ready=False, unscheduled=True),) * 2
+    found = scraped({WEB: sighting(record(Case(spec(), (*even(3, 1.0), *waiting))))})
+    assert of(found["compositescaler_pods"]) == {"ready": 3.0, "unready": 2.0, "waitingForNodes": 2.0}
 
 
 def test_the_series_of_a_scaler_vanish_with_it() -> None:
