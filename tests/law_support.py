@@ -1,13 +1,14 @@
 """A small world for the law: one Deployment whose pods share its traffic evenly, in a loop with the engine and without a clock.
 
-Seconds go by one at a time. What is seen of a pod is what a Prometheus would see: samples of counters at the moments of each pod, rates between
-the last two of them and over the whole window. What a dimension shows is each test's business (`shows`); the right answer is, too.
+Seconds go by one at a time. What is seen of a pod is what a Prometheus would see: samples of counters at the moments of each pod, rates
+between the last two of them and over the whole window. What a dimension shows is each test's business (`shows`); the right answer is, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ MEMORY: dict[str, object] = {"metric": "memory", "target": "80%", "floor": "40%"
 LATENCY: dict[str, object] = {"metric": "latency", "target": "300ms", "floor": "60ms"}
 
 
-def web(*dimensions: Mapping[str, object], maximum: int = 100, minimum: int = 1, **fields: object) -> Spec:
+def web(*dimensions: Mapping[str, object], maximum: int = 100, minimum: int = 1, **fields: Any) -> Spec:
     """A spec as users write it, with the law and its own hold; CPU alone unless said otherwise."""
     written = {
         "scaleTargetRef": {"kind": "Deployment", "name": "web"},
@@ -41,7 +42,7 @@ def web(*dimensions: Mapping[str, object], maximum: int = 100, minimum: int = 1,
     return Spec.model_validate(written)
 
 
-def columns(*dimensions: Mapping[str, object], **fields: object) -> Scalers:
+def columns(*dimensions: Mapping[str, object], **fields: Any) -> Scalers:
     """The settings of one scaler with these dimensions, for the modules of the law by themselves."""
     return Scalers.of([spec(*dimensions or (dimension(),), **fields)])
 
@@ -120,7 +121,7 @@ class World:
         """Pods that serve now."""
         return sum(since <= self.now for since, _ in self._pods)
 
-    def case(self, **changed: object) -> Case:
+    def case(self, **changed: Any) -> Case:
         """What is seen now, with `changed` fields of the case."""
         pods = [self._seen(*pod) for pod in self._pods]
         arrivals = np.nan
@@ -137,9 +138,9 @@ class World:
             window=self.window,
             kind=(LoadKind.ARRIVALS if self.gateway else self.kind) if self.counts else LoadKind.NONE,
         )
-        return replace(case, **changed)  # type: ignore[arg-type]
+        return replace(case, **changed)
 
-    def decide(self, **changed: object) -> Decisions:
+    def decide(self, **changed: Any) -> Decisions:
         """Evaluate what is seen now; what was learned is kept."""
         decisions = evaluate(*batch(self.case(**changed)), self.now, self.learned)
         self.learned = decisions.learned

@@ -87,8 +87,8 @@ class Scalers:
     (`onMissing: Hold`), `may_lower` whether it may ask for fewer replicas. `learns_floor` says where the floor is `Auto`, `queues`
     where the value is a time, which grows as in a queue and not with the load, `memory` where it is a pod's memory, and `proves` where a
     dimension must show that more pods lower it. `by_capacity` (S,) is the response, `adaptive_hold` (S,) whether the law's own hold
-    stands in for the window of `down`, `authority` (S,) how far an unproved dimension may grow the target, and `limits` (S,)
-    whether it is held to that.
+    stands in for the window of `down`, `strict_up` (S,) whether the tolerance upwards was written, `authority` (S,) how far an
+    unproved dimension may grow the target, and `limits` (S,) whether it is held to that.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -116,6 +116,7 @@ class Scalers:
     proves: Flags
     by_capacity: Flags
     adaptive_hold: Flags
+    strict_up: Flags
     authority: Floats
     limits: Flags
 
@@ -183,6 +184,7 @@ class Scalers:
             proves=proves,
             by_capacity=np.array([spec.magnitude.response is Response.CAPACITY for spec in specs], np.bool_),
             adaptive_hold=np.array([spec.adaptive_hold for spec in specs], np.bool_),
+            strict_up=np.array(["tolerance" in spec.behavior.scale_up.model_fields_set for spec in specs], np.bool_),
             authority=np.array([spec.efficacy.authority for spec in specs], np.float64),
             limits=np.array([spec.efficacy.action is EfficacyAction.HOLD for spec in specs], np.bool_),
         )

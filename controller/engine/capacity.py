@@ -34,6 +34,10 @@ MEMORY: Final = 3600.0
 #: The same for a queue's capacity, where it falls and where it rises.
 FALLING: Final = 300.0
 RISING: Final = 3600.0
+#: The most that one sample may raise a known capacity, and the least of a time's excess that is told from none at all.
+JUMPS, NOTHING = 10.0, 0.05
+#: So many targets are no value of a pod that lives.
+ABSURD: Final = 1e6
 #: Below this a dimension shows more noise than load.
 LITTLE: Final = 0.03
 #: Beyond this many targets a time tells of a backlog, not of a queue in balance.
@@ -58,8 +62,10 @@ def capacities(scalers: Scalers, squares: Floats, products: Floats, log_capacity
 
 def learn_linear(scalers: Scalers, load: Floats, y: Floats, learned: Learned, elapsed: Floats) -> tuple[Floats, Floats]:
     """The sums (S, D) of the regression after this cycle; nothing changes where load (S,) or y (S, D) say too little."""
-    u = load[:, None]
-    tells = ~scalers.queues & (y > LITTLE) & (u > 0)
+    u = np.where(np.isfinite(load), load, 0.0)[:, None]
+    tells = ~scalers.queues & (y > LITTLE) & (u > 0) & (y < ABSURD)
+    # A capacity that grew tenfold between two looks is a counter that jumped.
+    tells &= ~((learned.products > 0) & (u * learned.products > JUMPS * y * learned.squares))
     weight = np.where(tells, forgets(elapsed[:, None], np.where(scalers.memory, MEMORY, LINEAR)), 0.0)
     u, y = np.where(tells, u, 0.0), np.where(tells, y, 0.0)
     return learned.squares + weight * (u * u - learned.squares), learned.products + weight * (u * y - learned.products)
@@ -78,14 +84,16 @@ def learn_queues(
     """The logarithm of the capacities (S, D) of the queues; `linear` (S,) is the load per pod at the target without them."""
     u = load[:, None]
     enough = u > 0.05 * np.where(np.isfinite(linear), linear, 0.0)[:, None]
-    tells = scalers.queues & (y > 0) & (u > 0) & enough & ~dropped[:, None]
+    tells = scalers.queues & (y >= 0) & (u > 0) & enough & ~dropped[:, None]
     # In an overload that CPU or memory know of, the backlog's age tells nothing of the queue.
     tells &= ~((y >= OVERLOAD) & (u > np.where(np.isfinite(linear), linear, np.inf)[:, None]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        bounded = np.minimum(y, OVERLOAD)
+        bounded = np.clip(y, NOTHING, OVERLOAD)
         seen = np.log(u * (1 - f) * (f / (1 - f) + bounded) / bounded)
     tells &= np.isfinite(seen)
     before = np.where(np.isnan(learned.log_capacity), seen, learned.log_capacity)
+    tells &= ~(seen > before + np.log(JUMPS))
+    seen, before = np.where(tells, seen, 0.0), np.where(tells, before, 0.0)
     # More load than the capacity was held to be, and no delay to show for it: that is evidence as good as too much delay.
     memory = np.where((seen < before) | (u > np.exp(before)), FALLING, RISING)
     return np.where(tells, before + forgets(elapsed[:, None], memory) * (seen - before), learned.log_capacity)

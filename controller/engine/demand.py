@@ -35,6 +35,8 @@ REMEMBERED: Final = 3 * 3600.0
 GAIN_LIMIT: Final = 4.0
 #: How much evidence (in squared relative rises) it takes to leave a gain of 1.
 PRIOR: Final = 0.05
+#: No pod serves so many requests per second.
+ABSURD: Final = 1e12
 #: Growing latency tells of arrivals that were not served; what a few slow requests tell is bounded.
 BLIND_LIMIT: Final = (0.5, 3.0)
 #: How far back "what is needed" may be raised for noise.
@@ -86,12 +88,13 @@ def observe(samples: Samples, complete: Flags, ready: Ints, learned: Learned, no
     load, of, count = samples.load, samples.scaler, len(ready)
     slot = int(learned.at.argmin())
     old = complete & samples.ready & ~samples.young
-    served = old & np.isfinite(load.served)
-    told = served & np.isfinite(load.newest)
+    # A pod that claims more than any can do has a broken counter; NaN compares false.
+    served = old & _sound(load.served)
+    told = served & _sound(load.newest)
     alone = np.bincount(of[told], minlength=count) == 0
     if alone.any():
         # Where every pod is young, as after a rollout, their newest samples are all there is.
-        told |= alone[of] & samples.ready & np.isfinite(load.newest)
+        told |= alone[of] & samples.ready & _sound(load.newest)
 
     def over(which: Flags, column: Floats) -> Floats:
         return sum_by_scaler(of, np.where(which, column, 0.0), count)
@@ -110,7 +113,7 @@ def observe(samples: Samples, complete: Flags, ready: Ints, learned: Learned, no
     lately = _mean_over(learned.at, learned.newest, now, load.window - SCRAPE * load.window, -1.0, newest)
     mean = _unchanged((3 * lately + newest) / 4, np.where(np.isfinite(per_pod), per_pod, newest_load), shared.window)
 
-    arrives = np.isfinite(load.arrivals)
+    arrives = _sound(load.arrivals)
     newest = np.where(arrives, load.arrivals, newest)
     mean = np.where(arrives, (3 * lately + load.arrivals) / 4, mean)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -190,6 +193,11 @@ def _slots(at: Floats, moments: Floats) -> tuple[Ints, Flags]:
 def _step(times: Floats) -> float:
     known = times[np.isfinite(times)]
     return float((known[-1] - known[0]) / (len(known) - 1)) if len(known) > 1 else 0.0
+
+
+def _sound(rate: Floats) -> Flags:
+    """Whether a rate can be one at all; NaN can not."""
+    return (rate >= 0) & (rate < ABSURD)
 
 
 def _over(at: Floats, ring: Singles, now: float, oldest: Floats, current: Ints) -> Floats:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Scalers
+from controller.engine.capacity import OVERLOAD
 from controller.engine.demand import forgets
 from controller.engine.learned import Learned
 
@@ -30,6 +31,8 @@ ESTABLISHED: Final = 3600.0
 LEAVES, RETURNS = 0.8, 0.9
 #: A test needs the load per pod to fall to this share of where it began, for so many seconds.
 LOWERED, SETTLED = 0.8, 60.0
+#: So near to the most that is shown a dimension shows no more than an overload; and how many more pods tell.
+BURIED, GROWN = 0.9, 1.2
 #: The least that the load per pod must have fallen to tell anything.
 TELLS: Final = 0.95
 #: A test that does not get there in so many seconds begins anew from where it is.
@@ -60,6 +63,7 @@ class Efficacy:
     log_established: Floats
     first_load: Floats
     first_excess: Floats
+    first_pods: Floats
     began: Floats
     lowered: Floats
     retry_at: Floats
@@ -74,6 +78,7 @@ class Efficacy:
 def examine(
     scalers: Scalers,
     load: Floats,
+    pods: Floats,
     y: Floats,
     wanted: Floats,
     without: Floats,
@@ -81,8 +86,8 @@ def examine(
     now: float,
     elapsed: Floats,
 ) -> Efficacy:
-    """One step of the test: `load` (S,) per pod, `y` (S, D), `wanted` and `without` (S,) load per pod at the target with and without
-    the dimensions that must prove themselves."""
+    """One step of the test: `load` (S,) per pod, the `pods` (S,) that shared it, `y` (S, D), `wanted` and `without` (S,) load per
+    pod at the target with and without the dimensions that must prove themselves."""
     proving = np.where(scalers.proves & np.isfinite(y), y, -np.inf)
     suspect = proving.argmax(axis=1).astype(np.int8)
     excess = proving.max(axis=1)
@@ -93,6 +98,7 @@ def examine(
     reference = np.fmin(np.exp(established), without)
     phase, began, lowered = learned.phase.copy(), learned.began.copy(), learned.lowered.copy()
     first_load, first_excess = learned.first_load.copy(), learned.first_excess.copy()
+    first_pods = learned.first_pods.copy()
     retry_at, pause = learned.retry_at.copy(), learned.pause.copy()
     excursion, dropped = phase == Phase.EXCURSION, phase == Phase.DROPPED
     healed = dropped & known & (excess < CALM * scalers.target_magnitude)
@@ -109,7 +115,10 @@ def examine(
     returns = excursion & known & ((wanted > RETURNS * reference) | (excess < CALM * scalers.target_magnitude))
     phase[returns] = Phase.NORMAL
     tested = excursion & known & ~returns
-    low = tested & (load <= LOWERED * first_load)
+    # Pods that are overloaded many times over serve all that they can: more of them served more, and none of them less.
+    buried = excess >= BURIED * np.minimum(OVERLOAD, np.where(scalers.proves, scalers.cap, np.inf).min(axis=1))
+    grown = tested & buried & (pods >= GROWN * first_pods) & (load >= TELLS * first_load)
+    low = (tested & (load <= LOWERED * first_load)) | grown
     lowered = np.where(low, np.where(np.isnan(lowered), now, lowered), np.nan)
     late = tested & (now - began >= LONGEST)
     # Held at its authority the load per pod may never fall so far; what it did fall tells as much, and nothing at all tells as well.
@@ -118,7 +127,7 @@ def examine(
     with np.errstate(divide="ignore", invalid="ignore"):
         elasticity = np.log(first_excess / np.maximum(excess, 1e-9)) / np.log(first_load / load)
     elasticity = np.where(load < TELLS * first_load, elasticity, 0.0)
-    proven = answered & (elasticity >= HELPS)
+    proven = answered & ((elasticity >= HELPS) | grown)
     refuted = answered & ~proven
     stuck = late & ~low & ~limited
     established = np.where(proven, _log(load), established)
@@ -128,7 +137,7 @@ def examine(
     pause[refuted] = np.minimum(np.maximum(2 * pause[refuted], PAUSE), LONGEST_PAUSE)
     retry_at[refuted] = now + pause[refuted]
     anew = leaves | proven | stuck
-    first_load[anew], first_excess[anew], began[anew] = load[anew], excess[anew], now
+    first_load[anew], first_excess[anew], first_pods[anew], began[anew] = load[anew], excess[anew], pods[anew], now
     began[refuted] = now
     lowered[anew | refuted] = np.nan
 
@@ -143,6 +152,7 @@ def examine(
         log_established=established,
         first_load=first_load,
         first_excess=first_excess,
+        first_pods=first_pods,
         began=began,
         lowered=lowered,
         retry_at=retry_at,

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from controller.engine.batch import Flags, Floats, Scalers
+from controller.engine.capacity import ABSURD
 from controller.engine.demand import forgets
 from controller.engine.learned import Learned
 
@@ -73,7 +74,7 @@ def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now:
     """One step: `values` (S, D) in units of the target and the `load` per pod (S,), NaN where unknown."""
     x, per_pod = values, np.broadcast_to(load[:, None], values.shape)
     floor = np.where(np.isnan(learned.floor), first(scalers, x), learned.floor)
-    tells = scalers.learns_floor & np.isfinite(x) & (x > 0) & np.isfinite(per_pod) & (per_pod > 0)
+    tells = scalers.learns_floor & (x < ABSURD) & (x > 0) & np.isfinite(per_pod) & (per_pod > 0)
     minutes = np.minimum(elapsed, 60.0)[:, None] / 60.0
     fades = 1.0 - np.where(tells, forgets(np.minimum(elapsed, 60.0), REMEMBERED)[:, None], 0.0)
 

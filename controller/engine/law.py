@@ -28,8 +28,8 @@ from controller.engine.quality import Quality
 
 __all__ = ["Law", "floors_in_use", "respond"]
 
-#: Seconds of load that the law learns from before it proposes.
-FIRST_MINUTES: Final = 120.0
+#: Windows of load that the law learns from before it proposes.
+FIRST_WINDOWS: Final = 2.0
 #: A scaler that was away for longer (seconds, and cycles) has a hole in what it remembers of its needs.
 AWAY, CYCLES_AWAY = 60.0, 2.5
 
@@ -85,7 +85,9 @@ def floors_in_use(scalers: Scalers, samples: Samples, quality: Quality, learned:
     floor = learned.floor
     new = scalers.learns_floor & quality.valid & np.isnan(floor)
     if new.any():
-        floor = np.where(new, floors.first(scalers, _means(scalers, samples, quality, new) / scalers.target), floor)
+        with np.errstate(over="ignore"):
+            values = _means(scalers, samples, quality, new) / scalers.target
+        floor = np.where(new, floors.first(scalers, values), floor)
     return np.where(scalers.learns_floor, np.nan_to_num(floor) * scalers.target, scalers.floor)
 
 
@@ -126,9 +128,9 @@ def respond(
     wanted = capacity.solve(scalers, far, f, known, mean_target)
 
     tells = np.isfinite(asked.load) & (asked.load > 0) & (y > capacity.LITTLE).any(axis=1)
-    taught = learned.taught + np.where(tells, np.minimum(elapsed, AWAY), 0.0)
+    taught = learned.taught + np.where(tells, np.minimum(elapsed, AWAY) / samples.load.window, 0.0)
     measured = np.isfinite(asked.newest) & np.isfinite(asked.mean)
-    ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_MINUTES)
+    ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_WINDOWS)
     used = ready & measured
 
     # Without a known capacity the vector of this moment says what load per pod is wanted; without a known load, pods are the measure.
@@ -138,10 +140,11 @@ def respond(
     share = np.where(np.isfinite(asked.load), asked.load, unloaded)
     asks = np.where(np.isfinite(asked.load) & np.isfinite(asked.mean), asked.mean, 1.0)
     total, others = _norms(scalers, y, counted)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         test = efficacy.examine(
             scalers,
             np.where(quality.ready > 0, share, np.nan),
+            asked.pods,
             np.where(counted, y, np.nan),
             np.where(used, wanted, share * target / total),
             np.where(used, without, share * target / others),
@@ -165,7 +168,9 @@ def respond(
     up, down = (scalers.rules(direction).tolerance for direction in (Direction.UP, Direction.DOWN))
     rises, falls = ceiling > current, needed < current
     by_law = np.where(rises, ceil(ceiling), np.where(falls, np.minimum(ceil(needed), current), current))
-    # HPA's tolerance is the band: a pod is ordered when the others are full beyond it, given back when they stay below the target by it.
+    # The tolerance is a band: a pod is given back when the others stay below the target by it. Going up it counts where the last change
+    # was down, for a pod that was just given back, and wherever the user wrote one.
+    up = np.where(scalers.strict_up | (watched.direction < 0), up, 0.0)
     beyond = np.where(rises, ceiling > current * (1 + up), needed * (1 + down) <= current - 1)
     # An unproved dimension may not order more in the other form either.
     limited = np.where(test.least > 0, np.minimum(proportional.replicas, most_allowed), proportional.replicas)
@@ -197,6 +202,7 @@ def respond(
         log_established=test.log_established,
         first_load=test.first_load,
         first_excess=test.first_excess,
+        first_pods=test.first_pods,
         began=test.began,
         lowered=test.lowered,
         retry_at=test.retry_at,
@@ -285,12 +291,15 @@ def _of_old_pods(
         y[:, at] = sum_by_scaler(of, magnitude.of_pods[rows, at], count) / pods
         if scalers.learns_floor[:, at].any():
             good = np.where(quality.good[rows, at], samples.values[rows, at], np.nan)
-            values[:, at] = sum_by_scaler(of, good, count) / pods / scalers.target[:, at]
+            with np.errstate(over="ignore"):
+                values[:, at] = sum_by_scaler(of, good, count) / pods / scalers.target[:, at]
         else:
             values[:, at] = np.nan
     shared = scalers.used & ~scalers.per_pod
     if shared.any():
-        values = np.where(shared, np.where(quality.valid, samples.target_values, np.nan) / scalers.target, values)
+        with np.errstate(over="ignore"):
+            own = np.where(quality.valid, samples.target_values, np.nan) / scalers.target
+        values = np.where(shared, own, values)
     return y, values
 
 
@@ -302,8 +311,8 @@ def _hotness(scalers: Scalers, magnitude: Magnitude, y: Floats, learned: Learned
     mean, _ = _norms(scalers, y, scalers.used)
     with np.errstate(divide="ignore", invalid="ignore"):
         now = np.maximum(magnitude.total / mean, 1.0)
-    tells = ranked & np.isfinite(now)
-    return learned.hotness + np.where(tells, demand.forgets(elapsed, capacity.LINEAR) * (now - learned.hotness), 0.0)
+    weight = np.where(ranked & np.isfinite(now), demand.forgets(elapsed, capacity.LINEAR), 0.0)
+    return learned.hotness + weight * (np.where(weight > 0, now, learned.hotness) - learned.hotness)
 
 
 def _norms(scalers: Scalers, y: Floats, counted: Flags) -> tuple[Floats, Floats]:

@@ -60,6 +60,7 @@ class Learned:
     log_established: Floats
     first_load: Floats
     first_excess: Floats
+    first_pods: Floats
     began: Floats
     lowered: Floats
     retry_at: Floats
@@ -123,6 +124,7 @@ class Learned:
             log_established=rows(nan),
             first_load=rows(nan),
             first_excess=rows(nan),
+            first_pods=rows(nan),
             began=rows(never),
             lowered=rows(nan),
             retry_at=rows(never),

@@ -21,7 +21,7 @@ from controller.engine.decision import Decisions, evaluate
 from controller.engine.demand import GAIN_LIMIT, PRIOR
 from controller.engine.efficacy import Phase
 from controller.engine.floors import HIGHEST_OF_TIME, MINUTES, SPREAD
-from controller.engine.law import FIRST_MINUTES
+from controller.engine.law import FIRST_WINDOWS
 from controller.engine.learned import Learned
 
 __all__ = ["Dropped", "Floor", "Lesson", "lesson_of", "replay", "restore"]
@@ -105,7 +105,7 @@ def lesson_of(decisions: Decisions, row: int) -> Lesson:
     # What a queue seems to take while it is tried whether pods help is what is in doubt.
     kept = np.exp(learned.kept[row])
     doubtful = testing & scalers.queues[row] & np.isfinite(kept)
-    taught = learned.taught[row] >= FIRST_MINUTES
+    taught = learned.taught[row] >= FIRST_WINDOWS
     found = np.where(doubtful, kept, law.capacity[row]).tolist() if taught and kind is not LoadKind.NONE else []
     seen = {name: load for name, load in zip(names, found, strict=False) if math.isfinite(load)}
     suspect, dropped = int(law.suspect[row]), None
@@ -137,7 +137,7 @@ def restore(learned: Learned, row: int, scalers: Scalers, lesson: Lesson, now: f
             # One sample at full load: A/B is the capacity, and what is seen from now on replaces it as fast as it would have.
             learned.squares[row, at], learned.products[row, at] = load * load, load
     if lesson.capacities:
-        learned.taught[row] = FIRST_MINUTES
+        learned.taught[row] = FIRST_WINDOWS
     for name, floor in lesson.floors.items():
         _restore_floor(learned, row, names.index(name), scalers, floor, lesson)
     if lesson.established > 0:

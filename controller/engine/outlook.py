@@ -35,9 +35,9 @@ class Trial:
 class Outlook:
     """What the law knew of one scaler, the fields as in `Law`; what is not known is NaN.
 
-    `hold` is so too where another window is in force. `wanted` says whether the law was to propose, `taught` for how many seconds it
-    has learned, `said` what a source said about the demand. `then` and `fewer` are the magnitudes to expect, at the demand ahead, with
-    as many replicas as it proposed and with one less.
+    `hold` is so too where another window is in force. `wanted` says whether the law was to propose, `taught` for how many windows
+    of the rates it has learned, `said` what a source said about the demand. `then` and `fewer` are the magnitudes to expect, at the
+    demand ahead, with as many replicas as it proposed and with one less.
     """
 
     wanted: bool

@@ -16,7 +16,7 @@ from controller.api import Direction, Reason
 from controller.engine import sentences
 from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
-from controller.engine.law import FIRST_MINUTES
+from controller.engine.law import FIRST_WINDOWS
 from controller.engine.outlook import Outlook, outlook_of
 from controller.engine.reasons import NONE, reason
 
@@ -137,8 +137,8 @@ class Record:
         outlook, why = self.outlook, ""
         if outlook.wanted and outlook.kind is LoadKind.NONE:
             why = "no demand is known, name it in spec.demand"
-        elif outlook.wanted and outlook.taught < FIRST_MINUTES:
-            why = f"what a pod can take is being learned, for {outlook.taught:.0f} of {FIRST_MINUTES:g} s so far"
+        elif outlook.wanted and outlook.taught < FIRST_WINDOWS:
+            why = f"what a pod can take is being learned, for {outlook.taught:.1f} of {FIRST_WINDOWS:g} windows so far"
         elif outlook.wanted:
             why = f"the demand is not known now: {outlook.said or 'it has no fresh samples'}"
         seen = (self.magnitude, self.target_magnitude, self.ready, self.unready, self.young, self.proposed)

