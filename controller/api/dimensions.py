@@ -94,8 +94,8 @@ class Dimension(Model):
     floor: AmountOrAuto = Field(
         default_factory=lambda fields: _floor(fields.get("metric")),
         description="The value without load, in the target's unit and below the target, or Auto: learned while the "
-        "scaler runs, 0 until then, for dimensions with one value per pod. Auto if absent for memory and latency "
-        "metrics, 0 for others.",
+        "scaler runs, from a part of the first value on, for dimensions with one value per pod. Auto if absent for "
+        "memory and latency metrics, 0 for others.",
     )
     quantile: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default_factory=lambda: QUANTILE,

@@ -15,7 +15,7 @@ import typer
 import yaml
 
 from controller.api import KIND as SCALER_KIND
-from controller.api import CompositeScaler, CompositeScalerError, Configuration, InvalidManifest, crd
+from controller.api import CompositeScaler, CompositeScalerError, Configuration, InvalidManifest, Response, crd
 from controller.operator.logs import configure
 
 __all__ = ["main"]
@@ -81,11 +81,70 @@ def demo(
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("compositescaler-demo.html"),
     picture: Annotated[Path | None, typer.Option(help="Write the chart alone, as SVG, here too.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another run of the same load.")] = 1,
+    response: Annotated[
+        Response, typer.Option(help="How the magnitude becomes a number of replicas.", case_sensitive=False)
+    ] = Response.CAPACITY,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Play it with each response instead and write both pictures into this folder."
+        ),
+    ] = None,
 ) -> None:
     """Watch a CompositeScaler hold a flash crowd: API server, metrics and load on this machine, the real operator."""
-    from controller.cli.demo.run import run as run_demo
+    from controller.cli.demo import run as demonstration
 
-    raise typer.Exit(run_demo(report, picture, seed))
+    if compare is not None:
+        raise typer.Exit(demonstration.compare(compare, seed))
+    raise typer.Exit(demonstration.run(report, picture, seed, response))
+
+
+@app.command()
+def simulate(
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV (gzipped if it ends in .gz): seconds, and requests_per_second or load. Default: a packaged flash crowd."
+        ),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="What scales; repeat it to compare. Default: compositescaler, hpa, hpa-cpu."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="The CompositeScaler; default: cpu 70%, memory 100%, latency 250ms.")
+    ] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="What goes wrong; repeat it for several.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many times every run is repeated.")] = 3,
+    peak: Annotated[
+        float, typer.Option(metavar="PODS", help="The load is scaled so that its peak needs so many pods.")
+    ] = 30.0,
+    start: Annotated[float | None, typer.Option(help="From here on, in the trace's seconds.")] = None,
+    stop: Annotated[float | None, typer.Option(help="Up to here, in the trace's seconds.")] = None,
+    day: Annotated[int | None, typer.Option(help="One day of the trace; the first is 0.")] = None,
+    part: Annotated[
+        str, typer.Option(help="tune (the first 70 %), test (the rest) or all; the peak is the whole trace's.")
+    ] = "all",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Draw the first seed's runs into this file.")] = None,
+    known: Annotated[bool, typer.Option("--list", help="Print the policies and scenarios.")] = False,
+) -> None:
+    """Try policies on a load without a cluster: violations, pod-hours, flips and more, by policy."""
+    from controller.cli import simulate as simulator
+
+    if known:
+        simulator.known()
+        return
+    request = simulator.Request.of(
+        file=trace,
+        manifest=manifest,
+        policies=policy or ("compositescaler", "hpa", "hpa-cpu"),
+        scenarios=scenario or ("none",),
+        seeds=seeds,
+        peak_pods=peak,
+        stretch=simulator.Stretch(start, stop, day, part),
+    )
+    simulator.simulate(request, machine_readable=json, page=html)
 
 
 def _fine(file: str, manifest: dict[str, Any]) -> bool:

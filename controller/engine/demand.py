@@ -99,7 +99,7 @@ def observe(samples: Samples, complete: Flags, ready: Ints, learned: Learned, no
     def over(which: Flags, column: Floats) -> Floats:
         return sum_by_scaler(of, np.where(which, column, 0.0), count)
 
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         per_pod = over(served, load.served) / np.bincount(of[served], minlength=count)
         tellers = np.bincount(of[told], minlength=count)
         newest_sum = over(told, load.newest)

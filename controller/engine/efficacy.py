@@ -93,7 +93,8 @@ def examine(
     excess = proving.max(axis=1)
     known = np.isfinite(wanted) & (wanted > 0) & np.isfinite(load) & (load > 0) & np.isfinite(excess)
 
-    start = np.where(np.isfinite(without), without, np.where(np.isfinite(wanted), wanted, np.nan))
+    start = np.where(np.isfinite(without), without, wanted)
+    start = np.where((start > 0) & np.isfinite(start), start, np.nan)
     established = np.where(np.isnan(learned.log_established), _log(start), learned.log_established)
     reference = np.fmin(np.exp(established), without)
     phase, began, lowered = learned.phase.copy(), learned.began.copy(), learned.lowered.copy()

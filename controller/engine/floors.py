@@ -72,9 +72,10 @@ def unreachable(scalers: Scalers, floor: Floats) -> Flags:
 
 def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now: float, elapsed: Floats) -> Floors:
     """One step: `values` (S, D) in units of the target and the `load` per pod (S,), NaN where unknown."""
-    x, per_pod = values, np.broadcast_to(load[:, None], values.shape)
+    x = np.where(values < ABSURD, values, np.nan)
+    per_pod = np.broadcast_to(load[:, None], values.shape)
     floor = np.where(np.isnan(learned.floor), first(scalers, x), learned.floor)
-    tells = scalers.learns_floor & (x < ABSURD) & (x > 0) & np.isfinite(per_pod) & (per_pod > 0)
+    tells = scalers.learns_floor & (x > 0) & np.isfinite(per_pod) & (per_pod > 0)
     minutes = np.minimum(elapsed, 60.0)[:, None] / 60.0
     fades = 1.0 - np.where(tells, forgets(np.minimum(elapsed, 60.0), REMEMBERED)[:, None], 0.0)
 

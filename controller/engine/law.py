@@ -23,7 +23,7 @@ from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, LoadKind,
 from controller.engine.grouping import count_by_scaler, sum_by_scaler
 from controller.engine.learned import Learned, Singles
 from controller.engine.magnitude import LARGEST, Magnitude
-from controller.engine.proportional import Proposal, ceil
+from controller.engine.proportional import MOST_REPLICAS, Proposal, ceil
 from controller.engine.quality import Quality
 
 __all__ = ["Law", "floors_in_use", "respond"]
@@ -157,10 +157,11 @@ def respond(
     per_pod = np.where(used, np.maximum(wanted, test.least), np.nan)
 
     seen = demand.forecast(asked, samples, per_pod, learned, now, elapsed)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ceiling = seen.ahead / per_pod
         needed = seen.level * np.exp(np.minimum(np.sqrt(seen.noise), demand.NOISE_LIMIT)) / per_pod
         most_allowed = ceil(asks / test.least)
+    needed, ceiling = np.minimum(needed, MOST_REPLICAS), np.minimum(ceiling, MOST_REPLICAS)
     watched = hold.watch(learned, current, now, elapsed)
     begins = (learned.replicas < 0) | (elapsed > max(AWAY, CYCLES_AWAY * demand.cycle(learned)))
     held = hold.remember(np.where(begins, np.fmax(needed, current), needed), watched, learned, now)

@@ -19,7 +19,7 @@ from controller.engine.grouping import count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
 from controller.engine.quality import Quality
 
-__all__ = ["Proposal", "Reading", "beyond", "ceil", "in_doubt", "propose", "weigh"]
+__all__ = ["MOST_REPLICAS", "Proposal", "Reading", "beyond", "ceil", "in_doubt", "propose", "weigh"]
 
 #: Replica counts stay below this (HPA's own cap is 2^31 - 1).
 MOST_REPLICAS = 2**31 - 1

@@ -132,15 +132,14 @@ class _Kind(NamedTuple):
 
     @classmethod
     def of(cls, metrics: Sequence[Sequence[Metric]], type_: str, target: TargetType, limits: Limits) -> _Kind:
-        """The metrics of all runs of this kind; a run has no two of one name."""
-        found = [
-            {
-                each.name: each.target.amount
-                for each in run
-                if each.target and (each.type, each.target.type) == (type_, target)
-            }
-            for run in metrics
-        ]
+        """The metrics of all runs of this kind; of two of one name the lower target is the one that asks for more."""
+        found: list[dict[str, int]] = []
+        for run in metrics:
+            targets: dict[str, int] = {}
+            for each in run:
+                if each.target is not None and (each.type, each.target.type) == (type_, target):
+                    targets[each.name] = min(each.target.amount, targets.get(each.name, each.target.amount))
+            found.append(targets)
         names = tuple(dict.fromkeys(name for run in found for name in run))
         return cls(
             names,
@@ -154,7 +153,8 @@ class _Kind(NamedTuple):
 class HpaPolicy:
     """HorizontalPodAutoscalers with a spec and metrics of their own each run, (R,); the behavior and the bounds are the spec's.
 
-    A pod that is not Ready yet counts as Pending. The first recommendation is the present count.
+    A pod that is not Ready yet counts as Pending. CPU is that between the last two scrapes, as metrics-server has it: over a longer
+    window HPA would leave out every new pod until the window is full. The first recommendation is the present count.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class HpaPolicy:
             amounts = _amounts(name, seen)
             there = np.isfinite(amounts)
             is_cpu = resources and name == "cpu"
-            groups.append(group(pods, there, sampled_at, self._settings.window_seconds, seen.now, is_cpu=is_cpu))
+            groups.append(group(pods, there, sampled_at, float(self._settings.scrape_seconds), seen.now, is_cpu=is_cpu))
             usage.append(np.ceil(MILLI * np.where(there, amounts, 0.0)).astype(np.int64))
             requests.append(np.full(len(amounts), self._requests.get(name, 1)))
         runs, count = len(seen.current), len(kind.names)
@@ -266,7 +266,7 @@ def _amounts(name: str, seen: Seen) -> Floats:
     """What the pods (P,) show of a metric, NaN where nothing."""
     match name:
         case "cpu":
-            return seen.cpu
+            return seen.cpu_newest
         case "memory":
             return seen.memory
         case "latency":

@@ -88,6 +88,14 @@ def test_a_fall_before_the_windows_first_sample_does_not_count() -> None:
 
 def test_one_sample_makes_no_rate() -> None:
     assert number(store(a=[(1000, 1)]), "rate(a[1m])", 1010) is None
+    assert number(store(a=[(1000, 1)]), "irate(a[1m])", 1010) is None
+
+
+def test_an_instantaneous_rate_is_that_between_the_last_two_samples_of_the_window() -> None:
+    samples = store(a=every(10, [0, 10, 110, 500]))
+    assert number(samples, "irate(a[1m])", 1029) == pytest.approx(100 / 10)
+    # Only one sample is inside: what came before is not looked for.
+    assert number(samples, "irate(a[5s])", 1023) is None
 
 
 def test_delta_may_fall_and_knows_no_zero() -> None:
