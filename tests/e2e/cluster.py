@@ -1,68 +1,82 @@
-"""A workload under load on real parts: a Deployment on the control plane, the plant as its pods' behaviour, Prometheus scraping it."""
+"""Workloads under load on real parts: Deployments on the control plane, plants as their pods' behaviour, Prometheus scraping them."""
 
 from __future__ import annotations
 
-import json
-import ssl
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from controller.simulation import MetricsServer, Plant, PlantRunner, PlantSettings, Trace, serve
-from tests.realparts.controlplane import ControlPlane
+from tests.realparts.controlplane import NODE, ControlPlane
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "shop"
 NAME = "checkout"
 
 
-def deployment(replicas: int) -> dict[str, Any]:
-    """A Deployment whose pods the simulated kubelet runs, with the plant's requests."""
+def deployment(replicas: int, namespace: str = NAMESPACE, node: str | None = NODE) -> dict[str, Any]:
+    """A Deployment whose pods the simulated kubelet runs, with the plant's requests; without a node its pods wait for a scheduler."""
     labels = {"app": NAME}
     container = {
         "name": "app",
         "image": "checkout:1",
         "resources": {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
     }
+    place = {} if node is None else {"nodeName": node}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": namespace},
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"nodeName": "node-0", "containers": [container]}},
+            "template": {"metadata": {"labels": labels}, "spec": {**place, "containers": [container]}},
         },
     }
 
 
-def install(cluster: ControlPlane) -> None:
+def install(cluster: ControlPlane, *namespaces: str) -> None:
     """CRD and RBAC as shipped, by kubectl, and the namespaces."""
     cluster.kubectl("apply", "-f", str(ROOT / "crds" / "compositescalers.yaml"))
     cluster.kubectl("wait", "--for=condition=Established", "crd/compositescalers.compositescaler.io", "--timeout=20s")
     cluster.kubectl("apply", "-f", str(ROOT / "manifests" / "base" / "namespace.yaml"))
     cluster.kubectl("apply", "-f", str(ROOT / "manifests" / "base" / "rbac.yaml"))
-    cluster.kubectl("create", "namespace", NAMESPACE)
+    for namespace in namespaces or (NAMESPACE,):
+        cluster.kubectl("create", "namespace", namespace)
+
+
+def session(cluster: ControlPlane) -> requests.Session:
+    """A connection to the API server as its administrator: one TLS handshake for many looks."""
+    found = requests.Session()
+    # A bundle in the environment would take the place of the cluster's authority.
+    found.trust_env = False
+    found.verify = str(cluster.ca)
+    found.headers["Authorization"] = f"Bearer {cluster.admin_token}"
+    return found
 
 
 class Pods:
-    """Asks the API server which pods of the namespace are Ready."""
+    """Asks the API server which pods of a namespace are Ready."""
 
-    def __init__(self, cluster: ControlPlane) -> None:
-        self._url = f"{cluster.url}/api/v1/namespaces/{NAMESPACE}/pods"
-        self._headers = {"Authorization": f"Bearer {cluster.admin_token}"}
-        self._tls = ssl.create_default_context(cafile=str(cluster.ca))
+    def __init__(self, cluster: ControlPlane, namespace: str = NAMESPACE) -> None:
+        self._namespace = namespace
+        self._url = f"{cluster.url}/api/v1/namespaces/{namespace}/pods"
+        self._session = session(cluster)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
 
     def ready(self) -> list[tuple[str, str]]:
         """(namespace, name) of every Ready pod that is not being deleted."""
-        request = urllib.request.Request(self._url, headers=self._headers)
-        with urllib.request.urlopen(request, timeout=5, context=self._tls) as answer:
-            pods = json.load(answer)["items"]
+        answer = self._session.get(self._url, timeout=5)
+        answer.raise_for_status()
         return [
-            (NAMESPACE, pod["metadata"]["name"])
-            for pod in pods
+            (self._namespace, pod["metadata"]["name"])
+            for pod in answer.json()["items"]
             if "deletionTimestamp" not in pod["metadata"]
             and any(
                 each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", [])
@@ -71,12 +85,21 @@ class Pods:
 
 
 class Load:
-    """The plant in front of the cluster: its thread, and the endpoint that Prometheus scrapes."""
+    """The plant in front of a namespace: its thread, and the endpoint that Prometheus scrapes."""
 
-    def __init__(self, cluster: ControlPlane, trace: Trace, settings: PlantSettings, seed: int = 1) -> None:
+    def __init__(
+        self, cluster: ControlPlane, trace: Trace, settings: PlantSettings, seed: int = 1, namespace: str = NAMESPACE
+    ) -> None:
         self.plant = Plant(settings, trace, seed)
         self.server: MetricsServer = serve(self.plant)
-        self.runner = PlantRunner(self.plant, Pods(cluster).ready, time.monotonic, tick=0.2)
+        self._pods = Pods(cluster, namespace)
+        # A tenth of a scrape's interval: what is scraped is as old as that.
+        self.runner = PlantRunner(self.plant, self._pods.ready, time.monotonic, tick=0.1)
+
+    def close(self) -> None:
+        """Stop serving metrics."""
+        self.server.close()
+        self._pods.close()
 
     @property
     def target(self) -> str:

@@ -1,27 +1,34 @@
-"""What happened to the workload, sampled while the story runs: the facts that the tests are about."""
+"""What happened to the workloads, sampled while the story runs: the facts that the tests are about."""
 
 from __future__ import annotations
 
-import json
-import ssl
 import threading
 import time
-import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
-from tests.e2e.cluster import NAME, NAMESPACE
+from tests.e2e.cluster import NAME, NAMESPACE, session
 from tests.realparts.controlplane import ControlPlane
+
+#: The operator's metrics: name to sorted labels to value.
+Metrics = dict[str, dict[tuple[tuple[str, str], ...], float]]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One look: seconds since the journal began, replicas wanted and Ready, and the scaler's status."""
+    """One look: seconds since the journal began, replicas wanted, there and Ready, the scaler's status, and the operator's gauges of it.
+
+    The gauges are by name and by the label that tells them apart; there are none while nobody serves them.
+    """
 
     at: float
     replicas: int
+    pods: int
     ready: int
     status: dict[str, Any]
+    gauges: Mapping[str, Mapping[str, float]]
 
     def condition(self, kind: str) -> tuple[str, str]:
         """(status, reason) of a condition; Unknown while nobody has written it."""
@@ -30,19 +37,33 @@ class Entry:
                 return each["status"], each["reason"]
         return "Unknown", ""
 
+    def gauge(self, name: str, label: str = "") -> float | None:
+        """One of the operator's gauges, None where it has no such series."""
+        return self.gauges.get(f"compositescaler_{name}", {}).get(label)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """`status.lastDecision`, {} before the first."""
+        found: dict[str, Any] = self.status.get("lastDecision", {})
+        return found
+
 
 @dataclass
 class Journal:
-    """Looks every fifth of a second, in a thread, and keeps what it saw; marks name the chapters."""
+    """Looks every fifth of a second at every namespace, in a thread, and keeps what it saw; marks name the chapters.
+
+    `metrics` asks the operator; where it does not answer there are no gauges.
+    """
 
     cluster: ControlPlane
-    entries: list[Entry] = field(default_factory=list)
+    metrics: Callable[[], Metrics]
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
     marks: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
         self._stop = threading.Event()
-        self._tls = ssl.create_default_context(cafile=str(self.cluster.ca))
+        self._session = session(self.cluster)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def start(self) -> None:
@@ -53,6 +74,7 @@ class Journal:
         """Stop looking."""
         self._stop.set()
         self._thread.join()
+        self._session.close()
 
     @property
     def now(self) -> float:
@@ -63,32 +85,51 @@ class Journal:
         """Note when a chapter begins."""
         self.marks[name] = self.now
 
-    def between(self, first: str, last: str | None = None) -> list[Entry]:
+    def between(self, first: str, last: str | None = None, namespace: str = NAMESPACE) -> list[Entry]:
         """What was seen from one mark to another, or to the end."""
         end = self.marks[last] if last is not None else float("inf")
-        return [each for each in self.entries if self.marks[first] <= each.at < end]
+        return [each for each in self.entries.get(namespace, ()) if self.marks[first] <= each.at < end]
 
-    def latest(self) -> Entry:
+    def latest(self, namespace: str = NAMESPACE) -> Entry:
         """The last look."""
-        return self.entries[-1]
+        return self.entries[namespace][-1]
 
     def _run(self) -> None:
         while not self._stop.wait(0.2):
-            target = self._get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}")
-            scaler = self._get(f"/apis/compositescaler.io/v1alpha1/namespaces/{NAMESPACE}/compositescalers/{NAME}")
-            self.entries.append(
-                Entry(
-                    self.now,
-                    target["spec"]["replicas"],
-                    target.get("status", {}).get("readyReplicas", 0),
-                    scaler.get("status", {}),
+            targets = self._get("/apis/apps/v1/deployments")
+            scalers = self._get("/apis/compositescaler.io/v1alpha1/compositescalers")
+            gauges = self._gauges()
+            for namespace, target in targets.items():
+                status = target.get("status", {})
+                self.entries.setdefault(namespace, []).append(
+                    Entry(
+                        self.now,
+                        target["spec"]["replicas"],
+                        status.get("replicas", 0),
+                        status.get("readyReplicas", 0),
+                        scalers.get(namespace, {}).get("status", {}),
+                        gauges.get(namespace, {}),
+                    )
                 )
-            )
 
-    def _get(self, path: str) -> dict[str, Any]:
-        request = urllib.request.Request(
-            self.cluster.url + path, headers={"Authorization": f"Bearer {self.cluster.admin_token}"}
-        )
-        with urllib.request.urlopen(request, timeout=5, context=self._tls) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+    def _gauges(self) -> dict[str, dict[str, dict[str, float]]]:
+        """By namespace; empty while the operator is away."""
+        try:
+            metrics = self.metrics()
+        except (OSError, HTTPException):
+            return {}
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for name, series in metrics.items():
+            for labels, value in series.items():
+                own = dict(labels)
+                if own.pop("name", "") == NAME:
+                    namespace = own.pop("namespace")
+                    found.setdefault(namespace, {}).setdefault(name, {})["".join(own.values())] = value
+        return found
+
+    def _get(self, path: str) -> dict[str, dict[str, Any]]:
+        """The objects of our name in a list, by namespace."""
+        answer = self._session.get(self.cluster.url + path, timeout=5)
+        answer.raise_for_status()
+        items = answer.json()["items"]
+        return {each["metadata"]["namespace"]: each for each in items if each["metadata"]["name"] == NAME}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def test_the_promised_latency_is_held_through_the_flash_crowd_and_the_report_tel
     assert time.monotonic() - began < 120, "under two minutes"
     assert "held: the 95th percentile stayed at or below 300 ms" in output
     assert "scaling from 12 to" in output, "the last decision is shown in words"
+    assert re.search(r"Capacity \(demand \d+ rps, \d+ ahead, [0-9.]+ a pod at the target\)", output), "what decided"
+    assert re.search(r"response Capacity: [0-9.]+% of the requests late or failed, [0-9.]+ pod-hours", output)
     report = (tmp_path / "compositescaler-demo.html").read_text()
     assert "The promise was held" in report
     assert "<svg" in report

@@ -1,25 +1,36 @@
 """One story on real parts: load rises and falls, the operator restarts, Prometheus goes away; the tests are about what happened.
 
 The story runs once, 15 times faster than a real one: cycle 1 s (15 s), start-up of a pod 2 s (30 s), stabilization 12 s (180 s).
+Four workloads live through it, served by one operator, each in a namespace of its own: the default response, the same scaler in
+proportion, one whose node is too small, and one whose latency has a cause that pods do not lower. The last two have a Prometheus that
+stays.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from controller.cli.demo import Moment
 from controller.simulation import PlantSettings, Second, Trace
+from tests.e2e.chart import moments_of, write_charts
 from tests.e2e.cluster import NAME, NAMESPACE, ROOT, Load, Pods, deployment, install, until
-from tests.e2e.journal import Journal
+from tests.e2e.journal import Entry, Journal, Metrics
 from tests.e2e.operator_process import OperatorProcess
+from tests.e2e.scheduler import Scheduler
+from tests.e2e.workbench import Api
 from tests.realparts.controlplane import ControlPlane
 from tests.realparts.prometheus import PrometheusServer
 from tests.realparts.pytest_plugin import require
@@ -29,18 +40,31 @@ pytestmark = pytest.mark.real
 FASTER = 15.0
 LOW, HIGH = 80.0, 450.0
 #: (seconds of the story, requests per second)
-LOAD = ((0, LOW), (18, LOW), (28, HIGH), (60, HIGH), (64, LOW), (200, LOW))
+LOAD = ((0, LOW), (18, LOW), (28, HIGH), (60, HIGH), (64, LOW), (400, LOW))
 STABILIZATION = 12.0
+#: The range of the rates, and for how long the load has run when the operator begins: its first samples cover their window.
+WINDOW, LEAD = 5.0, 7.0
 
-Metrics = dict[str, dict[tuple[tuple[str, str], ...], float]]
+PROPORTIONAL, CROWDED, SLOW = "shop-proportional", "crowded", "slow"
+BOTH = pytest.mark.parametrize("shop", [NAMESPACE, PROPORTIONAL])
+#: Its node takes four pods, and the load of the rise needs more.
+ROOM = 4
+CROWD = ((0, 50.0), (18, 50.0), (28, 150.0), (400, 150.0))
+#: Four pods carry it at their CPU target; half a second of each request is a dependency's.
+STEADY = ((0, 120.0), (400, 120.0))
+DEPENDENCY_SECONDS = 0.5
+#: To begin with. As many as the low load needs: what the law learns in a rough start it forgets in an hour, and there is none here.
+PODS = {NAMESPACE: 4, PROPORTIONAL: 4, CROWDED: 3, SLOW: 4}
+#: At most so many are left for the low load.
+FEW = 8
 
 
 @dataclass
 class Story:
-    """Everything that the tests look at."""
+    """Everything that the tests look at; `truth` by namespace, on the journal's clock."""
 
     journal: Journal
-    truth: list[Second]
+    truth: dict[str, list[Second]]
     events: list[dict[str, Any]]
     metrics: Metrics
     seconds_to_stop: float
@@ -48,31 +72,99 @@ class Story:
     get: str
     describe: str
 
+    def told(self, namespace: str, reason: str) -> list[str]:
+        """The messages of the Events with a reason."""
+        return [
+            each.get("message") or ""
+            for each in self.events
+            if each["reason"] == reason and each["metadata"]["namespace"] == namespace
+        ]
+
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Run the story; about a minute and a half."""
+    """Run the story; about two minutes."""
     require("control_plane")
     require("prometheus")
     folder = tmp_path_factory.mktemp("operator")
-    trace = Trace(np.array([at for at, _ in LOAD]) * FASTER, np.array([load for _, load in LOAD]))
-    with ControlPlane(pod_startup_seconds=2.0, pod_startup_jitter_seconds=1.0) as cluster:
-        install(cluster)
-        cluster.kubectl("apply", "-f", "-", input=json.dumps(deployment(2)))
-        until(lambda: len(Pods(cluster).ready()) == 2, 30, "two pods are Ready")
-        load = Load(cluster, trace, PlantSettings(compression=FASTER))
-        with PrometheusServer([load.target]) as prometheus:
-            yield _run(cluster, prometheus, load, folder)
-        load.server.close()
+    settings = PlantSettings(compression=FASTER)
+    plants = {
+        NAMESPACE: (LOAD, settings),
+        PROPORTIONAL: (LOAD, settings),
+        CROWDED: (CROWD, settings),
+        SLOW: (STEADY, PlantSettings(compression=FASTER, dependency_seconds=DEPENDENCY_SECONDS)),
+    }
+    with ExitStack() as stack:
+        cluster = stack.enter_context(ControlPlane(pod_startup_seconds=2.0, pod_startup_jitter_seconds=1.0))
+        install(cluster, *PODS)
+        api = Api(cluster.url, cluster.admin_token, cluster.ca)
+        scheduler = stack.enter_context(Scheduler(api, CROWDED, ROOM))
+        for namespace, pods in PODS.items():
+            body = deployment(pods, namespace, None) if namespace == CROWDED else deployment(pods, namespace)
+            cluster.kubectl("apply", "-f", "-", input=json.dumps(body))
+        for namespace, pods in PODS.items():
+            with closing(Pods(cluster, namespace)) as seen:
+                until(partial(_are, seen, pods), 30, "the first pods are Ready")
+        loads = {
+            namespace: Load(cluster, _trace(points), of, namespace=namespace)
+            for namespace, (points, of) in plants.items()
+        }
+        for load in loads.values():
+            stack.callback(load.close)
+        prometheus, steady = (
+            stack.enter_context(PrometheusServer([loads[each].target for each in namespaces]))
+            for namespaces in ((NAMESPACE, PROPORTIONAL), (CROWDED, SLOW))
+        )
+        found = _run(cluster, prometheus, steady, loads, scheduler, folder)
+        _draw(found, settings)
+        yield found
 
 
-def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder: Path) -> Story:
+def _are(pods: Pods, count: int) -> bool:
+    return len(pods.ready()) == count
+
+
+def _trace(points: tuple[tuple[int, float], ...]) -> Trace:
+    # A trace begins where its first moment is.
+    begin = (-LEAD, points[0][1])
+    seconds, loads = zip(begin, *points, strict=True)
+    return Trace(np.array(seconds) * FASTER, np.array(loads))
+
+
+def _scaler(namespace: str, **spec: object) -> str:
+    """The scaler of the story in a namespace, with other fields."""
+    manifest = yaml.safe_load((Path(__file__).parent / "checkout.yaml").read_text())
+    manifest["metadata"]["namespace"] = namespace
+    return json.dumps({**manifest, "spec": {**manifest["spec"], **spec}})
+
+
+def _run(
+    cluster: ControlPlane,
+    prometheus: PrometheusServer,
+    steady: PrometheusServer,
+    loads: dict[str, Load],
+    scheduler: Scheduler,
+    folder: Path,
+) -> Story:
     kubeconfig = cluster.service_account_kubeconfig("compositescaler", "compositescaler")
-    source = {"url": prometheus.url, "window": "5s", "timeout": "3s"}
-    configuration = {"interval": "1s", "evaluationDelay": "0s", "sources": {"default": source}}
-    cluster.kubectl("apply", "-f", str(Path(__file__).parent / "checkout.yaml"))
-    journal = Journal(cluster)
-    with load.runner, OperatorProcess(folder, kubeconfig, configuration) as operator:
+    sources = {
+        name: {"url": each.url, "window": f"{WINDOW:g}s", "timeout": "3s"}
+        for name, each in (("default", prometheus), ("steady", steady))
+    }
+    configuration = {"interval": "1s", "evaluationDelay": "0s", "sources": sources}
+    for manifest in (
+        _scaler(NAMESPACE),
+        _scaler(PROPORTIONAL, magnitude={"response": "Proportional"}),
+        _scaler(CROWDED, source="steady"),
+    ):
+        cluster.kubectl("apply", "-f", "-", input=manifest)
+    with ExitStack() as stack:
+        for load in loads.values():
+            stack.enter_context(load.runner)
+        time.sleep(LEAD)
+        operator = stack.enter_context(OperatorProcess(folder, kubeconfig, configuration))
+        journal = Journal(cluster, operator.metrics)
+        leads = {namespace: load.plant.now for namespace, load in loads.items()}
         began = time.monotonic()
         journal.start()
 
@@ -91,6 +183,7 @@ def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder
         at(42)
         journal.mark("operator starts again")
         operator.start()
+        cluster.kubectl("apply", "-f", "-", input=_scaler(SLOW, source="steady"))
         at(54)
         journal.mark("settled")
         at(56)
@@ -99,91 +192,220 @@ def _run(cluster: ControlPlane, prometheus: PrometheusServer, load: Load, folder
         at(75)
         journal.mark("Prometheus starts again")
         prometheus.start()
-        until(lambda: journal.latest().condition("ScalingActive")[0] == "True", 15, "metrics flow again")
+        journal.mark("room")
+        scheduler.room = 100
+        until(
+            lambda: all(
+                journal.latest(each).condition("ScalingActive")[0] == "True" for each in (NAMESPACE, PROPORTIONAL)
+            ),
+            15,
+            "metrics flow again",
+        )
         journal.mark("metrics flow")
-        until(lambda: journal.latest().replicas <= 4, 60, "the replicas came down")
+        until(
+            lambda: all(journal.latest(each).replicas <= FEW for each in (NAMESPACE, PROPORTIONAL)),
+            60,
+            "the replicas came down",
+        )
+        until(lambda: journal.latest(SLOW).condition("ScalingIneffective")[0] == "True", 90, "pods do not lower it")
         time.sleep(2)
         journal.mark("end")
         journal.stop()
         metrics = operator.metrics()
-        events = json.loads(cluster.kubectl("get", "events", "-n", NAMESPACE, "-o", "json").stdout)["items"]
+        events = json.loads(cluster.kubectl("get", "events", "-A", "-o", "json").stdout)["items"]
         get = cluster.kubectl("get", "csc", "-n", NAMESPACE, "-o", "wide").stdout
         describe = cluster.kubectl("describe", "csc", NAME, "-n", NAMESPACE).stdout
         log += operator.lines()
         operator.stop()
+    truth = {
+        namespace: [each._replace(at=each.at - leads[namespace]) for each in load.plant.truth()]
+        for namespace, load in loads.items()
+    }
+    return Story(journal, truth, events, metrics, took, log, get, describe)
+
+
+def _draw(story: Story, settings: PlantSettings) -> None:
+    """What the README shows, and the pictures of both responses."""
     output = ROOT / "build" / "e2e"
     output.mkdir(parents=True, exist_ok=True)
-    (output / "get.txt").write_text(get)
-    (output / "describe.txt").write_text(describe)
-    return Story(journal, load.plant.truth(), events, metrics, took, log, get, describe)
+    (output / "get.txt").write_text(story.get)
+    (output / "describe.txt").write_text(story.describe)
+
+    def moments(namespace: str) -> list[Moment]:
+        return moments_of(story.journal.entries[namespace], story.truth[namespace], settings)
+
+    write_charts(
+        {
+            output / "story.svg": ("response Capacity", moments(NAMESPACE)),
+            output / "story-proportional.svg": ("response Proportional", moments(PROPORTIONAL)),
+        },
+        settings,
+    )
 
 
-def test_the_replicas_follow_the_load_up(story: Story) -> None:
-    before = max(each.replicas for each in story.journal.between("low load", "rising"))
-    after = story.journal.between("settled", "Prometheus stops")[-1]
-    demand = max(each.demand_pods for each in story.truth)
+@BOTH
+def test_the_replicas_follow_the_load_up(story: Story, shop: str) -> None:
+    before = max(each.replicas for each in story.journal.between("low load", "rising", shop))
+    after = story.journal.between("settled", "Prometheus stops", shop)[-1]
+    demand = max(each.demand_pods for each in story.truth[shop])
     assert after.ready >= demand > before
 
 
-def test_latency_is_held_once_the_pods_are_there(story: Story) -> None:
-    settled = [each for each in story.truth if 46 <= each.at < 56]
+@BOTH
+def test_latency_is_held_once_the_pods_are_there(story: Story, shop: str) -> None:
+    settled = [each for each in story.truth[shop] if 46 <= each.at < 56]
     requests, slow = sum(each.arrivals for each in settled), sum(each.slow for each in settled)
     assert requests > 3000
     assert slow / requests < 0.05, "95 % of the requests were promised to be faster than 300 ms"
 
 
-def test_nothing_scales_down_while_prometheus_is_away_although_the_load_fell(story: Story) -> None:
-    away = story.journal.between("Prometheus stops", "Prometheus starts again")
+def test_the_default_response_decides_by_the_demand_and_says_so(story: Story) -> None:
+    settled = story.journal.between("settled", "Prometheus stops")[-1]
+    assert settled.decision["response"] == "Capacity"
+    demand, unit = settled.decision["demand"].split()
+    assert unit == "requests/s"
+    assert 0.7 * HIGH < float(demand) < 1.4 * HIGH
+    per_pod = float(settled.decision["loadPerPod"].split()[0])
+    # A pod of the plant serves 50 requests per second at most; its CPU alone is at the target at 35.
+    assert 15 < per_pod < 35
+    assert f"{settled.decision['loadPerPod']} a pod are the target" in settled.decision["message"]
+
+
+def test_the_law_proposes_before_the_load_rises(story: Story) -> None:
+    low = story.journal.between("low load", "rising")
+    assert low[-1].gauge("load_per_pod_target") is not None, "18 s are more than two windows of load"
+
+
+def test_who_asked_for_the_proportional_response_has_it_throughout(story: Story) -> None:
+    seen = [each for each in story.journal.entries[PROPORTIONAL] if each.decision]
+    assert {each.decision["response"] for each in seen} == {"Proportional"}
+    assert all(each.gauge("load_per_pod_target") is None for each in seen)
+
+
+@BOTH
+def test_nothing_scales_down_while_prometheus_is_away_although_the_load_fell(story: Story, shop: str) -> None:
+    away = story.journal.between("Prometheus stops", "Prometheus starts again", shop)
     assert {each.replicas for each in away} == {away[0].replicas}
     assert away[-1].condition("ScalingActive") == ("False", "SourceUnreachable")
-    assert any(
-        "Prometheus" in (each.get("message") or "") or "default" in (each.get("message") or "")
-        for each in story.events
-        if each["reason"] == "SourceUnreachable"
-    )
+    assert any("Prometheus" in text or "default" in text for text in story.told(shop, "SourceUnreachable"))
 
 
-def test_scaling_down_waits_for_one_whole_clean_window(story: Story) -> None:
+@BOTH
+def test_scaling_down_waits_for_one_whole_clean_window(story: Story, shop: str) -> None:
     flowing = story.journal.marks["metrics flow"]
-    high = story.journal.between("Prometheus stops")[0].replicas
-    first_step = next(each.at for each in story.journal.between("metrics flow") if each.replicas < high)
+    high = story.journal.between("Prometheus stops", namespace=shop)[0].replicas
+    first_step = next(each.at for each in story.journal.between("metrics flow", namespace=shop) if each.replicas < high)
     assert STABILIZATION - 2 <= first_step - flowing <= STABILIZATION + 6
 
 
-def test_the_replicas_come_down_in_the_end(story: Story) -> None:
-    assert story.journal.latest().replicas <= 4
-    assert story.journal.latest().ready <= 5
+@BOTH
+def test_the_replicas_come_down_in_the_end(story: Story, shop: str) -> None:
+    assert story.journal.latest(shop).replicas <= FEW
+    assert story.journal.latest(shop).ready <= FEW + 1
 
 
 def test_the_operator_ends_within_five_seconds_of_sigterm(story: Story) -> None:
     assert story.seconds_to_stop < 5.0
 
 
-def test_a_restart_brings_neither_a_burst_nor_a_scale_down(story: Story) -> None:
-    before = story.journal.between("high load", "operator stops")[-1].replicas
+@BOTH
+def test_a_restart_brings_neither_a_burst_nor_a_scale_down(story: Story, shop: str) -> None:
+    before = story.journal.between("high load", "operator stops", shop)[-1].replicas
     restarted = story.journal.marks["operator starts again"]
-    after = [each for each in story.journal.between("operator stops", "settled") if each.at < restarted + 8]
+    after = [each for each in story.journal.between("operator stops", "settled", shop) if each.at < restarted + 8]
     assert all(before <= each.replicas <= before * 1.25 for each in after), [each.replicas for each in after]
 
 
-def test_status_events_and_metrics_tell_the_same_story(story: Story) -> None:
-    status = story.journal.latest().status
-    labels = (("name", NAME), ("namespace", NAMESPACE))
+def test_after_a_restart_the_law_goes_on_with_what_the_status_remembers(story: Story) -> None:
+    before = story.journal.between("high load", "operator stops")[-1].status["learned"]
+    assert before["demand"] == "Requests"
+    assert {each["name"] for each in before["capacities"]} == {"cpu", "memory", "latency"}
+    after = [each for each in story.journal.between("operator starts again", "settled") if each.gauge("magnitude")]
+    # What is new moves a capacity within a minute or more, so the first cycles tell where it began.
+    first = after[0].gauge("load_per_pod_target")
+    assert first is not None
+    assert first == pytest.approx(float(before["loadPerPod"].split()[0]), rel=0.15)
+
+
+def test_a_restart_brings_no_proportional_interlude(story: Story) -> None:
+    after = story.journal.between("operator starts again", "Prometheus stops")
+    assert {each.decision["response"] for each in after} == {"Capacity"}
+    cycles = [each for each in after if each.gauge("magnitude") is not None]
+    assert len(cycles) > 20
+    assert all(each.gauge("load_per_pod_target") is not None for each in cycles)
+
+
+def test_pods_that_no_node_has_room_for_are_named_in_the_status(story: Story) -> None:
+    waiting = [each for each in story.journal.between("rising", "room", CROWDED) if _waiting(each)]
+    assert waiting, "the operator was started anew while they waited, so its status is written at once"
+    last = waiting[-1]
+    assert last.status["pods"]["ready"] == ROOM
+    assert last.status["pods"]["waitingForNodes"] == last.status["pods"]["total"] - ROOM
+    assert "for a node, no more are ordered for the load that" in last.decision["message"]
+
+
+def test_pods_that_no_node_has_room_for_are_not_ordered_twice(story: Story) -> None:
+    waiting = story.journal.between("settled", "room", CROWDED)
+    assert all(each.ready == ROOM for each in waiting)
+    per_pod = min(each.gauge("load_per_pod_target") or math.inf for each in waiting)
+    enough = math.ceil(CROWD[-1][1] / per_pod)
+    assert ROOM < max(each.replicas for each in waiting) <= 1.25 * enough + 1
+
+
+def test_pods_that_got_a_node_do_not_wait_any_more(story: Story) -> None:
+    end = story.journal.latest(CROWDED)
+    assert end.ready > ROOM
+    assert end.gauge("pods", "waitingForNodes") == 0
+
+
+def test_a_dimension_that_pods_do_not_lower_is_named_and_asks_for_no_more(story: Story) -> None:
+    end = story.journal.latest(SLOW)
+    assert end.condition("ScalingIneffective") == ("True", "PodsDoNotHelp")
+    (message,) = (each["message"] for each in end.status["conditions"] if each["type"] == "ScalingIneffective")
+    assert "latency" in message
+    assert "pods do not lower it, so it may not ask for more until" in message
+    (dropped,) = end.status["learned"]["ineffective"]
+    assert dropped["name"] == "latency"
+    assert dropped["until"] in message
+    assert message in story.told(SLOW, "ScalingIneffective")
+    ineffective = {each: end.gauge("ineffective", each) for each in ("cpu", "memory", "latency")}
+    assert ineffective == {"cpu": 0, "memory": 0, "latency": 1}
+
+
+def test_a_slow_dependency_grows_the_target_by_its_authority_and_no_further(story: Story) -> None:
+    # Authority is 1.5 by default, of what the measured demand needs; in proportion the first step alone would be three times as many.
+    seen = story.journal.entries[SLOW]
+    most, demand = max(each.replicas for each in seen), max(each.gauge("demand_ahead") or 0.0 for each in seen)
+    assert PODS[SLOW] < most <= 1.5 * PODS[SLOW] * demand / STEADY[0][1] + 1
+
+
+@BOTH
+def test_status_events_and_metrics_tell_the_same_story(story: Story, shop: str) -> None:
+    status = story.journal.latest(shop).status
+    labels = (("name", NAME), ("namespace", shop))
     changes = [(each["from"], each["to"]) for each in status["scaleEvents"]]
     assert changes, "scale events are remembered in status"
     assert all(after == before for (_, after), (before, _) in pairwise(changes))
-    assert changes[-1][1] == story.journal.latest().replicas
-    sizes = [each["message"] for each in story.events if each["reason"] == "SuccessfulRescale"]
+    assert changes[-1][1] == story.journal.latest(shop).replicas
+    sizes = story.told(shop, "SuccessfulRescale")
     assert {int(text.split(";")[0].removeprefix("New size: ")) for text in sizes} == {to for _, to in changes}
     assert all(" reason: " in text for text in sizes)
-    logged = [(each["from"], each["to"]) for each in story.log if each["logger"].endswith("writes") and "to" in each]
-    assert logged == changes
+    writes = [each for each in story.log if each["logger"].endswith("writes") and each.get("namespace") == shop]
+    assert [(each["from"], each["to"]) for each in writes if "to" in each] == changes
     desired = story.metrics["compositescaler_replicas"][(*labels, ("stage", "desired"))]
-    assert desired == status["desiredReplicas"] == story.journal.latest().replicas
-    assert status["currentReplicas"] == story.journal.latest().replicas
+    assert desired == status["desiredReplicas"] == story.journal.latest(shop).replicas
+    assert status["currentReplicas"] == story.journal.latest(shop).replicas
     shown = story.metrics["compositescaler_dimension_share"]
     assert sum(shown[(("dimension", name), *labels)] for name in ("cpu", "memory", "latency")) == pytest.approx(1)
-    assert story.metrics["compositescaler_scalers"][()] == 1
+    assert story.metrics["compositescaler_scalers"][()] == len(PODS)
+
+
+def test_the_pictures_of_both_responses_are_written_side_by_side(story: Story) -> None:
+    pictures = [(ROOT / "build" / "e2e" / name).read_text() for name in ("story.svg", "story-proportional.svg")]
+    for picture, response in zip(pictures, ("Capacity", "Proportional"), strict=True):
+        assert f"response {response}: " in picture
+        assert "pod-hours" in picture
+    assert ["demand ahead" in each for each in pictures] == [True, False]
 
 
 def test_the_shipped_role_is_enough(story: Story) -> None:
@@ -199,3 +421,8 @@ def test_kubectl_get_shows_the_columns_that_people_look_for(story: Story) -> Non
     ]  # fmt: skip
     assert row.split()[:4] == [NAME, NAME, "2", "30"]
     assert row.split()[7:9] == ["True", "True"]
+
+
+def _waiting(entry: Entry) -> int:
+    found: int = entry.status.get("pods", {}).get("waitingForNodes", 0)
+    return found

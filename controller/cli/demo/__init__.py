@@ -1,7 +1,7 @@
 """The demo: what it records, shows and reports."""
 
 from controller.cli.demo.report import About, render_report, write_report
-from controller.cli.demo.samples import DecisionMade, Dimension, Moment, Verdict, decisions
+from controller.cli.demo.samples import DecisionMade, Dimension, Moment, Outlook, Verdict, decisions
 from controller.cli.demo.view import LiveView, PlainView, View, view
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Dimension",
     "LiveView",
     "Moment",
+    "Outlook",
     "PlainView",
     "Verdict",
     "View",

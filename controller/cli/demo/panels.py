@@ -24,10 +24,21 @@ DIMENSION_COLOURS: Final = (SKY, ORANGE, GREEN, PURPLE, VERMILLION, BLUE)
 LATENCY_TICKS: Final = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
-def draw(moments: Sequence[Moment], pod_rps: float, seconds_name: str) -> str:
-    """The SVG of a run; `pod_rps` is what one pod carries within the promise, `seconds_name` names the time axis."""
-    panels = [_load(moments, pod_rps), _replicas(moments), _magnitude(moments), _latency(moments)]
-    return figure([m.t for m in moments], panels, spans(moments), "pods starting", seconds_name)
+def draw(
+    moments: Sequence[Moment], pod_rps: float, seconds_name: str, heading: str = "", beside: Sequence[Moment] = ()
+) -> str:
+    """The SVG of a run; `pod_rps` is what one pod carries within the promise, `seconds_name` names the time axis.
+
+    A run that is shown `beside` another shares its axes.
+    """
+    both = [*moments, *beside]
+    panels = [
+        _load(moments, both, pod_rps),
+        _replicas(moments, both),
+        _magnitude(moments, both),
+        _latency(moments, both),
+    ]
+    return figure([m.t for m in moments], panels, spans(moments), "pods starting", seconds_name, heading)
 
 
 def _linear(high: float, form: str = "{:g}") -> Axis:
@@ -35,26 +46,29 @@ def _linear(high: float, form: str = "{:g}") -> Axis:
     return Axis(0.0, steps[-1], [(step, form.format(step)) for step in steps])
 
 
-def _load(moments: Sequence[Moment], pod_rps: float) -> Panel:
+def _load(moments: Sequence[Moment], both: Sequence[Moment], pod_rps: float) -> Panel:
     load = [m.load_rps for m in moments]
     carried = [m.replicas_ready * pod_rps for m in moments]
+    ahead = [m.outlook.ahead if m.outlook is not None and m.outlook.per_pod is not None else None for m in moments]
+    known = any(each is not None for each in ahead)
     return Panel(
         "Load, requests per second",
-        _linear(max(max(load), max(carried))),
+        _linear(max(max(m.load_rps, m.replicas_ready * pod_rps) for m in both)),
         areas=[Area("load", GREY, [0.0] * len(load), load, opacity=0.45)],
         lines=[
             Line("", "#6b737c", load, width=1.5),
+            *([Line("demand ahead", VERMILLION, ahead, width=1.25)] if known else []),
             Line("what the ready pods carry within the promise", GREEN, carried, width=1.75, stepped=True),
         ],
     )
 
 
-def _replicas(moments: Sequence[Moment]) -> Panel:
+def _replicas(moments: Sequence[Moment], both: Sequence[Moment]) -> Panel:
     ready = [float(m.replicas_ready) for m in moments]
     wanted = [float(m.replicas_spec) for m in moments]
     return Panel(
         "Replicas",
-        _linear(max(ready + wanted)),
+        _linear(float(max(max(m.replicas_ready, m.replicas_spec) for m in both))),
         areas=[Area("ready", BLUE, [0.0] * len(ready), ready, opacity=0.35, stepped=True)],
         lines=[
             Line("", BLUE, ready, width=1.25, stepped=True),
@@ -67,7 +81,7 @@ def _replicas(moments: Sequence[Moment]) -> Panel:
     )
 
 
-def _magnitude(moments: Sequence[Moment]) -> Panel:
+def _magnitude(moments: Sequence[Moment], both: Sequence[Moment]) -> Panel:
     """Each dimension's part of the magnitude, one on the other; what they add up to is the magnitude itself."""
     names = list(dict.fromkeys(dimension.name for m in moments for dimension in m.dimensions))
     areas = []
@@ -81,7 +95,7 @@ def _magnitude(moments: Sequence[Moment]) -> Panel:
         colour = DIMENSION_COLOURS[number % len(DIMENSION_COLOURS)]
         areas.append(Area(name, colour, lower, upper, opacity=0.85, stepped=True))
         lower = upper
-    known = [m.magnitude for m in moments if m.magnitude is not None]
+    known = [m.magnitude for m in both if m.magnitude is not None]
     return Panel(
         "Magnitude, by dimension",
         _linear(max(1.0, *known) if known else 1.0),
@@ -90,11 +104,11 @@ def _magnitude(moments: Sequence[Moment]) -> Panel:
     )
 
 
-def _latency(moments: Sequence[Moment]) -> Panel:
+def _latency(moments: Sequence[Moment], both: Sequence[Moment]) -> Panel:
     latency = [m.p95_seconds for m in moments]
     promise = [m.slo_seconds for m in moments]
-    low = min(0.5 * min(promise), max(0.7 * min(latency), 0.001))
-    high = max(1.5 * max(promise), 1.15 * max(latency))
+    low = min(0.5 * min(promise), max(0.7 * min(m.p95_seconds for m in both), 0.001))
+    high = max(1.5 * max(promise), 1.15 * max(m.p95_seconds for m in both))
     ticks = [(tick, seconds_text(tick).replace(".0 ", " ")) for tick in LATENCY_TICKS if low <= tick <= high]
     beyond = [max(measured, promised) for measured, promised in zip(latency, promise, strict=True)]
 

@@ -22,12 +22,14 @@ RIGHT: Final = 18.0
 TITLE: Final = 34.0
 GAP: Final = 22.0
 FOOT: Final = 44.0
+HEADING: Final = 32.0
 NARROW: Final = frozenset("fijlrt.,:;'| ")
 WIDE: Final = frozenset("mwMW%")
 
 STYLE: Final = (
     "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;fill:#4a5058}"
     ".t{font-weight:600;fill:#1d2126}.g{stroke:#e6e8eb;stroke-width:1}.a{stroke:#9aa1a9;stroke-width:1}"
+    ".h{font-size:15px;font-weight:600;fill:#1d2126}"
     ".b{fill:#eef0f2}.n{text-anchor:end}.m{text-anchor:middle}"
 )
 
@@ -111,8 +113,10 @@ def figure(
     shaded: Iterable[tuple[float, float]] = (),
     shaded_name: str = "",
     axis_name: str = "",
+    heading: str = "",
 ) -> str:
-    """One SVG element of all panels; `shaded` spans of time lie behind every panel and are named in the first legend."""
+    """One SVG element of all panels, below a heading if there is one; `shaded` spans of time lie behind every panel and are named in
+    the first legend."""
     shaded = list(shaded)
     begin, end = times[0], max(times[-1], times[0] + 1.0)
 
@@ -121,6 +125,9 @@ def figure(
 
     parts: list[str] = []
     top = 0.0
+    if heading:
+        parts.append(f'<text class="h" x="{LEFT:.1f}" y="20.0">{escape(heading)}</text>')
+        top = HEADING
     for number, panel in enumerate(panels):
         top += TITLE
         bands = [(across(start), across(stop)) for start, stop in shaded]

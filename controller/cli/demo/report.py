@@ -54,6 +54,10 @@ class About:
     pod_rps: float
     """Requests per second of one pod within the promise."""
 
+    def pod_hours(self, verdict: Verdict) -> float:
+        """Hours that pods were there, in the trace's own time."""
+        return verdict.pod_seconds * self.compression / 3600.0
+
 
 def write_report(path: Path, moments: Sequence[Moment], about: About) -> None:
     """Write the report as UTF-8; raises OSError, and ValueError when there are no moments."""
@@ -75,7 +79,7 @@ def render_report(moments: Sequence[Moment], about: About) -> str:
 <h1>{escape(about.title)}</h1>
 <p class="soft">{escape(about.load)}</p>
 {_headline(verdict, promise)}
-{_figures(verdict)}
+{_figures(verdict, about)}
 <h2>What happened</h2>
 <figure aria-label="Load, replicas, magnitude and latency over time">{draw(moments, about.pod_rps, axis)}</figure>
 <h2>Decisions</h2>
@@ -113,11 +117,13 @@ def _headline(verdict: Verdict, promise: str) -> str:
     return f'<div class="verdict{broken}"><b>{title}.</b> {escape(text)}</div>'
 
 
-def _figures(verdict: Verdict) -> str:
+def _figures(verdict: Verdict, about: About) -> str:
     figures = (
         ("median p95 latency", seconds_text(verdict.median_p95_seconds)),
+        ("late or failed requests", f"{verdict.late_share:.2%}"),
         ("peak load", f"{verdict.peak_load_rps:.0f} rps"),
         ("ready pods", f"{verdict.fewest_ready} to {verdict.most_ready}"),
+        ("pod-hours", f"{about.pod_hours(verdict):.1f}"),
         ("changes of replicas", str(verdict.actions)),
         ("changes of direction", str(verdict.flips)),
     )

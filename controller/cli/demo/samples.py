@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-__all__ = ["DecisionMade", "Dimension", "Moment", "Verdict", "clock_text", "decisions", "seconds_text", "spans"]
+__all__ = [
+    "DecisionMade",
+    "Dimension",
+    "Moment",
+    "Outlook",
+    "Verdict",
+    "clock_text",
+    "decisions",
+    "seconds_text",
+    "spans",
+]
 
 
 class Dimension(NamedTuple):
@@ -19,6 +29,22 @@ class Dimension(NamedTuple):
     name: str
     y: float
     share: float
+
+
+class Outlook(NamedTuple):
+    """What decided, and what it knew: the demand now and ahead, in requests per second, and how much of it one pod takes at the target.
+
+    None where it is not known; `per_pod` is known exactly where the law proposed the number.
+    """
+
+    demand: float | None = None
+    ahead: float | None = None
+    per_pod: float | None = None
+
+    @property
+    def response(self) -> str:
+        """The response that decided, as the manifest calls it."""
+        return "Proportional" if self.per_pod is None else "Capacity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +64,14 @@ class Moment:
     decision: str
     """The last decision in words; empty before the first."""
     starting: bool
+    outlook: Outlook | None = None
+    """None before the first decision."""
+    requests: int = 0
+    """Requests that came in this second."""
+    late: int = 0
+    """Requests that broke the promise: answered too late, or failed."""
+    pod_seconds: float = 0.0
+    """Pods that were there, whether or not they served yet, times the time they were."""
 
     @property
     def slow(self) -> bool:
@@ -96,6 +130,15 @@ class Verdict:
     actions: int
     flips: int
     """Changes of direction, up to down or down to up, between successive actions."""
+    requests: int
+    late: int
+    """Requests that broke the promise, also while pods were starting."""
+    pod_seconds: float
+
+    @property
+    def late_share(self) -> float:
+        """Requests that broke the promise, of all that came."""
+        return self.late / max(self.requests, 1)
 
     @property
     def held(self) -> bool:
@@ -125,6 +168,9 @@ class Verdict:
             fewest_ready=min(ready),
             actions=len(made),
             flips=sum((a.after > a.before) != (b.after > b.before) for a, b in pairwise(made)),
+            requests=sum(moment.requests for moment in moments),
+            late=sum(moment.late for moment in moments),
+            pod_seconds=sum(moment.pod_seconds for moment in moments),
         )
 
 

@@ -19,11 +19,11 @@ from typing import Any, Final
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.api import GROUP, PLURAL, VERSION, crd
+from controller.api import GROUP, PLURAL, VERSION, Response, crd
 from controller.embedded import EmbeddedApiServer, EmbeddedMetricsSource, WorkloadSettings
 from controller.simulation import Plant, PlantRunner, PlantSettings, flash_crowd, render
 
-__all__ = ["FASTER", "LENGTH", "SCALER", "Stage", "stage"]
+__all__ = ["FASTER", "LENGTH", "Stage", "manifest", "stage"]
 
 #: So many seconds of the trace pass in one. The manifest's durations are shorter by the same factor.
 FASTER: Final = 12.0
@@ -32,14 +32,28 @@ PLAYED: Final = (420.0, 1560.0)
 PEAK: Final = 600.0
 LENGTH: Final = (PLAYED[1] - PLAYED[0]) / FASTER
 
+#: The range of the rates, and the time between two scrapes: a quarter of it, as administrators set it (seconds).
+WINDOW: Final = 3.0
+SCRAPE: Final = WINDOW / 4
+
 NAMESPACE: Final = "shop"
 NAME: Final = "checkout"
 
 #: Twelve pods are more than the calm needs: no scaler starts a pod faster than this crowd comes.
 FEWEST: Final = 12
 
-#: What a user would write, with durations a twelfth of the usual ones (stabilization 25 s for 5 min, cooldown 5 s for 1 min).
-SCALER: Final = f"""\
+#: For how long replicas stay up (seconds): a twelfth of what each response does by default. The law's own hold adapts itself, but is
+#: as long as it says wherever it runs; hence the window that stands for it is written: 150 s after a scale-up. HPA's is 300 s.
+HELD: Final = {Response.CAPACITY: 13, Response.PROPORTIONAL: 25}
+
+#: How long the operator may take to start, and to stop (seconds).
+STARTS_WITHIN: Final = 30.0
+STOPS_WITHIN: Final = 8.0
+
+
+def manifest(response: Response) -> str:
+    """What a user would write, with durations a twelfth of the usual ones (a cooldown of 5 s for 1 min)."""
+    return f"""\
 apiVersion: {GROUP}/{VERSION}
 kind: CompositeScaler
 metadata: {{name: {NAME}, namespace: {NAMESPACE}}}
@@ -51,19 +65,16 @@ spec:
     - {{metric: cpu, target: 50%}}
     - {{metric: memory, target: 80%, floor: 50%}}
     - {{metric: latency, target: 200ms, floor: 100ms}}
+  magnitude: {{response: {response}}}
   quality: {{maxAge: 6s}}
   behavior:
     scaleUp:
       policies: [{{type: Percent, value: 100, periodSeconds: 1}}, {{type: Pods, value: 4, periodSeconds: 1}}]
     scaleDown:
-      stabilizationWindowSeconds: 25
+      stabilizationWindowSeconds: {HELD[response]}
       policies: [{{type: Percent, value: 100, periodSeconds: 1}}]
   cooldown: {{scaleDown: 5s}}
 """
-
-#: How long the operator may take to start, and to stop (seconds).
-STARTS_WITHIN: Final = 30.0
-STOPS_WITHIN: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +124,28 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, seed: int) -> Iterator[Stage]:
+def stage(folder: Path, seed: int, response: Response) -> Iterator[Stage]:
     """Set everything up, wait until the operator watches, then let the load begin; stop it all at the end."""
     settings = PlantSettings(compression=FASTER)
     plant = Plant(settings, flash_crowd().segment(*PLAYED).scaled(peak=PEAK), seed)
     workloads = WorkloadSettings(startup_seconds=2.5, startup_jitter_seconds=0.5, seed=seed)
     with (
         EmbeddedApiServer.in_thread(workloads=workloads) as api,
-        EmbeddedMetricsSource(lambda: render(plant.snapshot()), interval_seconds=0.5).in_thread() as source,
+        EmbeddedMetricsSource(lambda: render(plant.snapshot()), interval_seconds=SCRAPE).in_thread() as source,
     ):
-        _create_objects(api.url)
+        _create_objects(api.url, manifest(response))
         kubeconfig = api.kubeconfig(folder / "kubeconfig")
         runner = PlantRunner(plant, lambda: _ready(_call(api.url, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods")),
-                             time.monotonic, tick=0.1)  # fmt: skip
+                             time.monotonic, tick=0.05)  # fmt: skip
         _until(
             lambda: len(_ready(_call(api.url, "GET", f"/api/v1/namespaces/{NAMESPACE}/pods"))) >= 8,
             "eight pods are Ready",
         )
-        with runner, _operator(folder, kubeconfig, source.url) as (process, log):
-            yield Stage(api, plant, kubeconfig, log, process)
+        with runner:
+            # The operator meets a Deployment that has run for a while: its first samples cover their window.
+            _until(lambda: plant.now >= WINDOW + SCRAPE, "the load has run for a window")
+            with _operator(folder, kubeconfig, source.url) as (process, log):
+                yield Stage(api, plant, kubeconfig, log, process)
 
 
 @contextmanager
@@ -142,7 +156,7 @@ def _operator(folder: Path, kubeconfig: Path, source: str) -> Iterator[tuple[sub
         "evaluationDelay": "0s",
         "listen": "127.0.0.1:0",
         "logFormat": "console",
-        "sources": {"default": {"url": source, "window": "3s", "timeout": "3s"}},
+        "sources": {"default": {"url": source, "window": f"{WINDOW:g}s", "timeout": "3s"}},
     }
     file, log = folder / "configuration.yaml", folder / "operator.log"
     file.write_text(yaml.safe_dump(configuration))
@@ -164,12 +178,12 @@ def _operator(folder: Path, kubeconfig: Path, source: str) -> Iterator[tuple[sub
             process.wait()
 
 
-def _create_objects(url: str) -> None:
+def _create_objects(url: str, scaler: str) -> None:
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     _call(url, "POST", crds, crd.custom_resource_definition())
     _call(url, "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     _call(url, "POST", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments", _deployment())
-    _call(url, "POST", f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}", yaml.safe_load(SCALER))
+    _call(url, "POST", f"/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{PLURAL}", yaml.safe_load(scaler))
 
 
 def _deployment() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.cli.demo.chart import Bars, bar, chart, columns
-from controller.cli.demo.samples import Moment, clock_text, seconds_text
+from controller.cli.demo.samples import Moment, Outlook, clock_text, seconds_text
 
 __all__ = ["LiveView", "PlainView", "View", "line", "screen", "view"]
 
@@ -119,6 +119,7 @@ def line(moment: Moment) -> str:
     return (
         f"{clock_text(moment.t)}  load {moment.load_rps:4.0f} rps  ready {moment.replicas_ready:2d} of"
         f" {moment.replicas_spec:2d}  p95 {latency} ({_state(moment)})  magnitude {magnitude}"
+        + (f"  {_response(moment.outlook)}" if moment.outlook is not None else "")
     )
 
 
@@ -139,6 +140,8 @@ def screen(moments: Sequence[Moment], heading: str, duration: float, width: int)
         *_charts(moments, duration, plot),
         Rule(style="grey30"),
         _vector(now),
+        Rule(style="grey30"),
+        _outlook(now),
         Rule(style="grey30"),
         Text(sentence, overflow="fold"),
     )
@@ -222,6 +225,23 @@ def _vector(now: Moment) -> RenderableType:
             Text(bar(share, BAR), f"{colour} on grey15"),
         )
     return grid
+
+
+def _outlook(now: Moment) -> RenderableType:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=LABEL, no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    said = Text("no decision yet", "dim") if now.outlook is None else Text(_response(now.outlook))
+    grid.add_row(Text("response", "bold"), said)
+    return grid
+
+
+def _response(outlook: Outlook) -> str:
+    """The response that decided and what it went by."""
+    if outlook.per_pod is None:
+        return f"{outlook.response} (by the magnitude)"
+    demand, ahead = (f"{each or 0.0:.0f}" for each in (outlook.demand, outlook.ahead))
+    return f"{outlook.response} (demand {demand} rps, {ahead} ahead, {outlook.per_pod:.1f} a pod at the target)"
 
 
 def _state(moment: Moment) -> str:
