@@ -7,7 +7,7 @@ recommendations, E remembered scale events, R policies of one direction. Where t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Self
 
@@ -29,7 +29,7 @@ from controller.api import (
     Unit,
 )
 
-__all__ = ["History", "Load", "LoadKind", "Rules", "Samples", "Scalers"]
+__all__ = ["LARGEST", "Fixed", "History", "Load", "LoadKind", "Rules", "Samples", "Scalers"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -38,6 +38,9 @@ Flags = NDArray[np.bool_]
 #: Order of the codes in `Scalers.aggregation` and `Rules.select`.
 AGGREGATIONS: Final = (Aggregation.MEAN, Aggregation.P95, Aggregation.MAX)
 SELECTIONS: Final = (SelectPolicy.MAX, SelectPolicy.MIN, SelectPolicy.DISABLED)
+
+#: Neither y nor a weight counts for more, so that whatever is made of them stays far inside a double.
+LARGEST: Final = 1e60
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,47 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Fixed:
+    """What follows from the settings alone and every cycle needs, worked out once.
+
+    Of all scalers: `squares`, whether every norm is 2, `unweighted`, whether every weight is 1, `ranked`, whether any aggregation looks for
+    the largest pods, and whether any dimension `learns_floor`, `queues`, `proves` or is `shared` by all pods. (S, D): `weight` and
+    `cap` as far as they count; `alone`, the normalized value at which a dimension alone makes the magnitude 1. (S,): `proving_cap`, the
+    lowest cap of the dimensions that must prove themselves.
+    """
+
+    squares: bool
+    unweighted: bool
+    ranked: bool
+    learns_floor: bool
+    queues: bool
+    proves: bool
+    shared: bool
+    weight: Floats
+    cap: Floats
+    alone: Floats
+    proving_cap: Floats
+
+    @classmethod
+    def of(cls, scalers: Scalers) -> Self:
+        """What follows from these settings."""
+        weight = np.minimum(scalers.weight, LARGEST)
+        return cls(
+            squares=bool((scalers.norm == 2).all()),
+            unweighted=bool((scalers.weight[scalers.used] == 1).all()),
+            ranked=bool((scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)).any()),
+            learns_floor=bool(scalers.learns_floor.any()),
+            queues=bool(scalers.queues.any()),
+            proves=bool(scalers.proves.any()),
+            shared=bool((scalers.used & ~scalers.per_pod).any()),
+            weight=weight,
+            cap=np.minimum(scalers.cap, LARGEST),
+            alone=np.where(scalers.used, weight, 1.0) ** (-1.0 / scalers.norm[:, None]),
+            proving_cap=np.where(scalers.proves, scalers.cap, np.inf).min(axis=1, initial=np.inf),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Scalers:
     """The settings of all scalers: (S,) and, for what a dimension has, (S, D).
 
@@ -88,7 +132,7 @@ class Scalers:
     where the value is a time, which grows as in a queue and not with the load, `memory` where it is a pod's memory, and `proves` where a
     dimension must show that more pods lower it. `by_capacity` (S,) is the response, `adaptive_hold` (S,) whether the law's own hold
     stands in for the window of `down`, `strict_up` (S,) whether the tolerance upwards was written, `authority` (S,) how far an
-    unproved dimension may grow the target, and `limits` (S,) whether it is held to that.
+    unproved dimension may grow the target, and `limits` (S,) whether it is held to that. `fixed` is what follows from all of it.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -119,6 +163,10 @@ class Scalers:
     strict_up: Flags
     authority: Floats
     limits: Flags
+    fixed: Fixed = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fixed", Fixed.of(self))
 
     def __len__(self) -> int:
         return len(self.names)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason, SelectPolicy
 from controller.engine.batch import SELECTIONS, Floats, History, Ints, Rules
-from controller.engine.reasons import NONE, Codes, code
+from controller.engine.reasons import NONE, Codes, code, none
 
 __all__ = [
     "Limited",
@@ -48,35 +48,38 @@ class Limits(Protocol):
 def stabilize(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """Away from `current` only as far as every recommendation of the window agrees."""
     age = now - history.recommended_at
-    low, high = wanted.copy(), wanted.copy()
-    for direction, extreme in ((Direction.UP, low), (Direction.DOWN, high)):
-        within = age < scalers.rules(direction).window[:, None]
-        recent = np.where(within, history.recommendations, wanted[:, None])
-        furthest = recent.min(axis=1) if direction is Direction.UP else recent.max(axis=1)
-        pick = np.minimum if direction is Direction.UP else np.maximum
-        extreme[:] = pick(wanted, furthest)
-    allowed = np.where(current < low, low, np.where(current > high, high, current))
-    stabilized = np.where(wanted >= current, code(Reason.SCALE_UP_STABILIZED), code(Reason.SCALE_DOWN_STABILIZED))
-    return allowed, _where_changed(wanted, allowed, stabilized)
+    allowed = wanted
+    for moves, direction, pick, nearer in (
+        (wanted > current, Direction.UP, np.minimum, np.maximum),
+        (wanted < current, Direction.DOWN, np.maximum, np.minimum),
+    ):
+        if moves.any():
+            within = age < scalers.rules(direction).window[:, None]
+            recent = np.where(within, history.recommendations, wanted[:, None])
+            furthest = pick(wanted, pick.reduce(recent, axis=1))
+            allowed = np.where(moves, nearer(current, furthest), allowed)
+    return allowed, _where_changed(wanted, allowed, current, Reason.SCALE_UP_STABILIZED, Reason.SCALE_DOWN_STABILIZED)
 
 
 def cool_down(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """Nothing in a direction until its cooldown after the last scale event, of whichever direction, is over."""
-    since = now - history.changed_at.max(axis=1)
-    held = np.zeros(len(scalers), np.bool_)
+    allowed = wanted
     for direction, moves in ((Direction.UP, wanted > current), (Direction.DOWN, wanted < current)):
-        held |= moves & (since < scalers.rules(direction).cooldown)
-    allowed = np.where(held, current, wanted)
-    return allowed, _where_changed(wanted, allowed, np.full(len(scalers), code(Reason.COOLDOWN)))
+        if moves.any():
+            since = now - history.changed_at.max(axis=1)
+            allowed = np.where(moves & (since < scalers.rules(direction).cooldown), current, allowed)
+    return allowed, _where_changed(wanted, allowed, current, Reason.COOLDOWN, Reason.COOLDOWN)
 
 
 def limit_rate(scalers: Limits, history: History, now: float, current: Ints, wanted: Ints) -> Limited:
     """No further than the policies of the direction allow from here."""
-    up = rate_limits(scalers.rules(Direction.UP), Direction.UP, history, now, current)
-    down = rate_limits(scalers.rules(Direction.DOWN), Direction.DOWN, history, now, current)
-    allowed = np.clip(wanted, down, up)
-    reasons = np.where(wanted > current, code(Reason.SCALE_UP_LIMIT), code(Reason.SCALE_DOWN_LIMIT))
-    return allowed, _where_changed(wanted, allowed, reasons)
+    allowed = wanted
+    # The limits lie on either side of the current number: only that of the direction in which something moves can hold it back.
+    if (wanted > current).any():
+        allowed = np.minimum(allowed, rate_limits(scalers.rules(Direction.UP), Direction.UP, history, now, current))
+    if (wanted < current).any():
+        allowed = np.maximum(allowed, rate_limits(scalers.rules(Direction.DOWN), Direction.DOWN, history, now, current))
+    return allowed, _where_changed(wanted, allowed, current, Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT)
 
 
 def rate_limits(rules: Rules, direction: Direction, history: History, now: float, current: Ints) -> Ints:
@@ -114,16 +117,16 @@ def bound(scalers: Limits, current: Ints, wanted: Ints) -> Limited:
     """Within minReplicas and maxReplicas; but a target that somebody set to zero is paused and stays there, whatever the minimum."""
     paused = current == 0
     bounded, reasons = clamp(wanted, scalers.min_replicas, scalers.max_replicas)
+    if not paused.any():
+        return bounded, reasons
     why = np.where(paused, code(Reason.SCALING_DISABLED), reasons)
     return np.where(paused, 0, bounded), why.astype(np.int16)
 
 
 def clamp(wanted: Ints, minimum: Ints, maximum: Ints) -> Limited:
     """No fewer than the `minimum` (S,), else no more than the `maximum` (S,)."""
-    few = wanted < minimum
-    allowed = np.where(few, minimum, np.minimum(wanted, maximum))
-    reasons = np.where(few, code(Reason.TOO_FEW_REPLICAS), code(Reason.TOO_MANY_REPLICAS))
-    return allowed, _where_changed(wanted, allowed, reasons)
+    allowed = np.where(wanted < minimum, minimum, np.minimum(wanted, maximum))
+    return allowed, _where_changed(wanted, allowed, minimum, Reason.TOO_MANY_REPLICAS, Reason.TOO_FEW_REPLICAS)
 
 
 def limiting_reason(wanted: Ints, minimum: Ints, maximum: Ints, rate: Codes, result: Ints) -> Codes:
@@ -131,13 +134,15 @@ def limiting_reason(wanted: Ints, minimum: Ints, maximum: Ints, rate: Codes, res
 
     `wanted` (S,) is the number before the rate limit, `rate` (S,) that limit's reasons, `result` (S,) the number after the bounds.
     """
-    at_most = (wanted > maximum) & (result == maximum)
-    at_least = (wanted < minimum) & (result == minimum)
-    reasons = np.where(rate != NONE, rate, code(Reason.DESIRED_WITHIN_RANGE))
-    reasons = np.where(at_least, code(Reason.TOO_FEW_REPLICAS), reasons)
-    return np.where(at_most, code(Reason.TOO_MANY_REPLICAS), reasons).astype(np.int16)
+    reasons = np.where(rate != NONE, rate, code(Reason.DESIRED_WITHIN_RANGE)).astype(np.int16)
+    reasons[(wanted < minimum) & (result == minimum)] = code(Reason.TOO_FEW_REPLICAS)
+    reasons[(wanted > maximum) & (result == maximum)] = code(Reason.TOO_MANY_REPLICAS)
+    return reasons
 
 
-def _where_changed(wanted: Ints, allowed: Ints, reasons: Ints) -> Codes:
-    """The reason where a limit changed the number, else none."""
-    return np.where(wanted != allowed, reasons, NONE).astype(np.int16)
+def _where_changed(wanted: Ints, allowed: Ints, bar: Ints, above: Reason, below: Reason) -> Codes:
+    """The reason where a limit changed the number, else none: one reason if it was above the bar, or there, and another below."""
+    changed = wanted != allowed
+    if not changed.any():
+        return none(len(wanted))
+    return np.where(changed, np.where(wanted < bar, code(below), code(above)), NONE).astype(np.int16)

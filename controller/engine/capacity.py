@@ -9,10 +9,10 @@ A time grows as in a queue, from its floor f (in units of the target) at no load
 
     y = q(u/c),   q(v) = F r / (1 - r),   r = (1 - f) v,   F = f / (1 - f),   q(1) = 1
 
-so each sample gives c = u (1 - f) (F + y) / y. Its logarithm is averaged, quickly where it falls and slowly where it rises, unless
-the load is beyond it: an underload says little of where the queue ends. The load per pod at the target solves sum w (y/T)^p = 1: each
-term is convex and grows, so Newton's method from the right, where one dimension alone is full, falls on the root without
-overshooting. Source: reference/control_law.md, 1.
+so each sample gives c = u (1 - f) (F + y) / y, from a load that is a fifth or more of the highest of late. Its logarithm is averaged,
+quickly where it falls and slowly where it rises, unless the load is beyond it: an underload says little of where the queue ends. The
+load per pod at the target solves sum w (y/T)^p = 1: each term is convex and grows, so Newton's method from the right, where one
+dimension alone is full, falls on the root without overshooting. Source: reference/control_law.md, 1.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Scalers
 from controller.engine.demand import forgets
 from controller.engine.learned import Learned
-from controller.engine.magnitude import LARGEST
 
-__all__ = ["alone", "capacities", "flat", "learn_linear", "learn_queues", "normalized_at", "solve"]
+__all__ = ["alone", "capacities", "flat", "learn_linear", "learn_queues", "linear", "normalized_at", "reach", "solve"]
 
 #: Seconds after which a linear dimension's past counts 1/e, and a pod's memory's.
 LINEAR: Final = 60.0
@@ -35,40 +35,67 @@ MEMORY: Final = 3600.0
 FALLING: Final = 300.0
 RISING: Final = 3600.0
 #: The most that one sample may raise a known capacity, and the least of a time's excess that is told from none at all.
-JUMPS, NOTHING = 10.0, 0.05
+JUMPS, NOTHING = 10.0, 0.1
+#: The load per pod that is one to learn from, as a share of the most there was lately, which fades with this time constant (seconds).
+LOADED, FADES = 0.2, 12 * 3600.0
 #: So many targets are no value of a pod that lives.
 ABSURD: Final = 1e6
 #: Below this a dimension shows more noise than load.
-LITTLE: Final = 0.03
+LITTLE: Final = 0.1
 #: Beyond this many targets a time tells of a backlog, not of a queue in balance.
 OVERLOAD: Final = 3.0
 #: The shape of a queue is not read from a floor outside of this range.
 FLAT: Final = (0.1, 0.9)
 ROUNDS: Final = 6
+_LOG_JUMPS: Final = float(np.log(JUMPS))
 
 
 def flat(scalers: Scalers, floor: Floats) -> Floats:
     """f (S, D): the floor in units of the target, as far as it may shape a queue."""
-    return np.clip(floor / scalers.target, *FLAT)
+    return np.minimum(np.maximum(floor / scalers.target, FLAT[0]), FLAT[1])
 
 
-def capacities(scalers: Scalers, squares: Floats, products: Floats, log_capacity: Floats) -> Floats:
-    """The load per pod (S, D) at which each dimension alone is at its own target; infinite where it is not known."""
+def linear(squares: Floats, products: Floats) -> Floats:
+    """The load per pod (S, D) at which each dimension that grows with the load is at its own target; infinite where it is not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        linear = squares / products
-        found = np.where(scalers.queues, np.exp(log_capacity), linear)
+        found = squares / products
     return np.where(np.isfinite(found) & (found > 0), found, np.inf)
 
 
-def learn_linear(scalers: Scalers, load: Floats, y: Floats, learned: Learned, elapsed: Floats) -> tuple[Floats, Floats]:
-    """The sums (S, D) of the regression after this cycle; nothing changes where load (S,) or y (S, D) say too little."""
+def capacities(scalers: Scalers, known: Floats, log_capacity: Floats) -> Floats:
+    """The same (S, D) of all dimensions: what is `linear` as it is `known`, the queues by the logarithm of theirs."""
+    if not scalers.fixed.queues:
+        return known
+    found = np.exp(log_capacity)
+    return np.where(scalers.queues, np.where(np.isfinite(found) & (found > 0), found, np.inf), known)
+
+
+def learn_linear(
+    scalers: Scalers, load: Floats, y: Floats, loaded: Flags, learned: Learned, elapsed: Floats
+) -> tuple[Floats, Floats]:
+    """The sums (S, D) of the regression after this cycle; nothing changes where load (S,) or y (S, D) say too little.
+
+    `loaded` (S,) says where the load is one to learn from: of an idle pod, what it uses for itself would be booked on its few requests.
+    """
     u = np.where(np.isfinite(load), load, 0.0)[:, None]
-    tells = ~scalers.queues & (y > LITTLE) & (u > 0) & (y < ABSURD)
-    # A capacity that grew tenfold between two looks is a counter that jumped.
-    tells &= ~((learned.products > 0) & (u * learned.products > JUMPS * y * learned.squares))
+    known = learned.products > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        before = np.where(known, learned.squares / learned.products, np.inf)
+    # A dimension that should be half full and is nearly empty contradicts what is known of it, however little it shows.
+    contradicts = known & (u >= before / 2)
+    busy = np.where(scalers.memory, 1.0, 0.5)
+    tells = ((y > LITTLE) & loaded[:, None] | (y > busy) | contradicts) & ~scalers.queues & (u > 0) & (y < ABSURD)
+    # One sample moves a capacity tenfold at the most and weighs as much as four: a counter that jumped is soon forgotten.
+    y = np.where(known, np.maximum(y, u / (JUMPS * before)), y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lever = np.where(known, np.minimum(1.0, 2.0 * np.sqrt(learned.squares) / u), 1.0)
     weight = np.where(tells, forgets(elapsed[:, None], np.where(scalers.memory, MEMORY, LINEAR)), 0.0)
-    u, y = np.where(tells, u, 0.0), np.where(tells, y, 0.0)
-    return learned.squares + weight * (u * u - learned.squares), learned.products + weight * (u * y - learned.products)
+    u, y = np.where(tells, lever * u, 0.0), np.where(tells, lever * y, 0.0)
+    squares = learned.squares + weight * (u * u - learned.squares)
+    products = learned.products + weight * (u * y - learned.products)
+    # More than the whole capacity, and the dimension is not full: the capacity is another one, from now on.
+    refuted = tells & contradicts & (u > lever * before) & (y < lever)
+    return squares, np.where(refuted, squares * np.where(refuted, y, 1.0) / np.where(refuted, u, 1.0), products)
 
 
 def learn_queues(
@@ -77,37 +104,50 @@ def learn_queues(
     y: Floats,
     f: Floats,
     linear: Floats,
+    loaded: Flags,
     learned: Learned,
     elapsed: Floats,
     dropped: Flags,
 ) -> Floats:
     """The logarithm of the capacities (S, D) of the queues; `linear` (S,) is the load per pod at the target without them."""
+    if not scalers.fixed.queues:
+        return learned.log_capacity
     u = load[:, None]
-    enough = u > 0.05 * np.where(np.isfinite(linear), linear, 0.0)[:, None]
-    tells = scalers.queues & (y >= 0) & (u > 0) & enough & ~dropped[:, None]
+    known = np.isfinite(linear)
+    enough = (load > 0) & (load > 0.05 * np.where(known, linear, 0.0)) & ~dropped
+    tells = scalers.queues & (y >= 0) & enough[:, None] & (loaded[:, None] | (y > 1))
     # In an overload that CPU or memory know of, the backlog's age tells nothing of the queue.
-    tells &= ~((y >= OVERLOAD) & (u > np.where(np.isfinite(linear), linear, np.inf)[:, None]))
+    tells &= ~((y >= OVERLOAD) & (known & (load > linear))[:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
-        bounded = np.clip(y, NOTHING, OVERLOAD)
+        bounded = np.minimum(np.maximum(y, NOTHING), OVERLOAD)
         seen = np.log(u * (1 - f) * (f / (1 - f) + bounded) / bounded)
-    tells &= np.isfinite(seen)
-    before = np.where(np.isnan(learned.log_capacity), seen, learned.log_capacity)
-    tells &= ~(seen > before + np.log(JUMPS))
-    seen, before = np.where(tells, seen, 0.0), np.where(tells, before, 0.0)
+        most = np.log(u)
+    known = ~np.isnan(learned.log_capacity)
+    # Next to no delay says that the queue ends further up, not where.
+    tells &= np.isfinite(seen) & (known | (y > NOTHING))
+    before = np.where(known, learned.log_capacity, seen)
+    seen = np.where(y > NOTHING, seen, np.maximum(seen, before))
+    seen = np.where(tells, np.minimum(seen, before + _LOG_JUMPS), 0.0)
     # More load than the capacity was held to be, and no delay to show for it: that is evidence as good as too much delay.
-    memory = np.where((seen < before) | (u > np.exp(before)), FALLING, RISING)
+    beyond = tells & (most > before) & (y < 1)
+    before = np.where(tells, np.where(beyond, np.minimum(most, before + _LOG_JUMPS), before), 0.0)
+    memory = np.where((seen < before) | beyond, FALLING, RISING)
     return np.where(tells, before + forgets(elapsed[:, None], memory) * (seen - before), learned.log_capacity)
 
 
 def alone(scalers: Scalers, capacity: Floats, f: Floats, target: Floats) -> Floats:
     """The load per pod (S, D) at which each dimension alone brings the magnitude to `target` (S,); infinite where none does."""
-    weight = np.where(scalers.used, np.minimum(scalers.weight, LARGEST), 1.0)
-    y = target[:, None] * weight ** (-1.0 / scalers.norm[:, None])
-    shape = f / (1 - f)
-    with np.errstate(invalid="ignore"):
-        v = np.where(scalers.queues, y / (shape + y) / (1 - f), y)
-        found = np.where(y > scalers.cap, np.inf, v * capacity)
-    return np.where(np.isnan(found), np.inf, found)
+    return capacity * reach(scalers, f, target)
+
+
+def reach(scalers: Scalers, f: Floats, target: Floats) -> Floats:
+    """The same in capacities of each dimension, which may be infinite and are never 0."""
+    y = target[:, None] * scalers.fixed.alone
+    v = y
+    if scalers.fixed.queues:
+        rest = 1 - f
+        v = np.where(scalers.queues, y / (f / rest + y) / rest, y)
+    return np.where(y > scalers.cap, np.inf, v)
 
 
 def normalized_at(scalers: Scalers, capacity: Floats, f: Floats, load: Floats) -> Floats:
@@ -126,25 +166,35 @@ def solve(scalers: Scalers, far: Floats, f: Floats, capacity: Floats, target: Fl
     # Few dimensions and many scalers: reductions go down the columns of (D, S), which is many times as fast as along short rows.
     far = np.ascontiguousarray(far.T)
     finite = np.isfinite(far)
-    u: Floats = far.min(axis=0)
-    rows = np.flatnonzero((finite.sum(axis=0) > 1) & np.isfinite(scalers.norm))
-    if not len(rows):
+    u: Floats = np.minimum.reduce(far, axis=0)
+    together = (np.add.reduce(finite, axis=0) > 1) & np.isfinite(scalers.norm)
+    some = together.nonzero()[0]
+    if not len(some):
         return u
-    finite, f = finite[:, rows], f.T[:, rows]
-    power, weight = scalers.norm[rows], np.where(finite, np.minimum(scalers.weight.T[:, rows], LARGEST), 0.0)
+    # Where all rows are meant nothing has to be picked.
+    rows: NDArray[np.intp] | slice = slice(None) if len(some) == len(u) else some
+    finite = finite[:, rows]
+    power, weight = scalers.norm[rows], np.where(finite, scalers.fixed.weight.T[:, rows], 0.0)
     inverse = np.where(finite, 1.0 / capacity.T[:, rows], 0.0)
-    # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
-    queues = scalers.queues.T[:, rows]
-    steep = np.where(queues, (1 - f) * inverse, 0.0)
-    scale = np.where(queues, f * inverse, inverse) / target[rows]
-    squared = bool((power == 2).all())
     at = u[rows]
+    # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
+    queues = scalers.queues.T[:, rows] & finite
+    steep: Floats | None = None
+    scale = inverse / target[rows]
+    if queues.any():
+        f = f.T[:, rows]
+        steep = np.where(queues, (1 - f) * inverse, 0.0)
+        scale = np.where(queues, f * inverse, inverse) / target[rows]
+    squared = scalers.fixed.squares or bool((power == 2).all())
+    growth = scale
     for _ in range(ROUNDS):
-        room = 1.0 - steep * at
-        growth = scale / room
+        if steep is not None:
+            room = 1.0 - steep * at
+            growth = scale / room
         y = growth * at
         terms = weight * (y if squared else y ** (power - 1))
-        excess = (terms * y).sum(axis=0) - 1.0
-        at = at - excess / (power * (terms * growth / room).sum(axis=0))
+        excess = np.add.reduce(terms * y, axis=0) - 1.0
+        slope = terms * growth if steep is None else terms * growth / room
+        at = at - excess / (power * np.add.reduce(slope, axis=0))
     u[rows] = at
     return u

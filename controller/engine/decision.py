@@ -9,20 +9,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 
 from controller.api import Reason
 from controller.engine import behavior, floors, law
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
+from controller.engine.grouping import any_column
 from controller.engine.law import Law
 from controller.engine.learned import Learned
 from controller.engine.magnitude import Magnitude, measure
 from controller.engine.proportional import ceil, propose
 from controller.engine.quality import Quality, judge
-from controller.engine.reasons import NONE, Codes, code
+from controller.engine.reasons import NONE, Codes, code, first_of
 
 __all__ = ["Decisions", "Stage", "evaluate"]
+
+
+#: Why a proposal is not trusted, in the order in which it is looked for.
+_MISTRUST: Final = tuple(
+    map(
+        code,
+        (Reason.NO_PODS, Reason.NO_READY_PODS, Reason.NO_VALID_METRIC, Reason.PARTIAL_METRICS, Reason.UP_ONLY),
+    )
+)
 
 
 class Stage(StrEnum):
@@ -98,8 +109,8 @@ def evaluate(
     desired = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
 
     rule = np.where(proposal.replicas == current, code(Reason.AT_TARGET), code(Reason.AS_PROPOSED)).astype(np.int16)
-    for stage in Stage:
-        rule = np.where(reasons[stage] != NONE, reasons[stage], rule)
+    for each in reasons.values():
+        rule = np.where(each != NONE, each, rule)
     return Decisions(
         scalers=scalers,
         samples=samples,
@@ -111,7 +122,7 @@ def evaluate(
         replicas=replicas,
         reasons=reasons,
         desired=desired,
-        rule=rule.astype(np.int16),
+        rule=rule,
         recommendation=recommendation,
         limited=_limited(scalers, current, replicas, reasons),
         law=reckoned,
@@ -123,27 +134,20 @@ def _trust(
     scalers: Scalers, quality: Quality, magnitude: Magnitude, current: Ints, proposed: Ints
 ) -> tuple[Ints, Codes]:
     """Valid dimensions may ask for more; while one is missing, or none may ask for fewer, nothing goes down."""
-    missing = scalers.used & ~quality.valid
-    blocked = np.any(missing & scalers.blocks, axis=1)
-    up_only = ~np.any(quality.valid & scalers.may_lower, axis=1)
+    blocked = any_column(scalers.used & ~quality.valid & scalers.blocks)
+    up_only = ~any_column(quality.valid & scalers.may_lower)
     nothing = ~np.isfinite(magnitude.total)
     lower = proposed < current
-    allowed = np.where(nothing | (lower & (blocked | up_only)), current, proposed)
-    conditions = (
-        (quality.ready == 0) & (quality.unready == 0),
-        quality.ready == 0,
-        nothing,
-        lower & blocked,
-        lower & up_only,
-    )
-    why = (Reason.NO_PODS, Reason.NO_READY_PODS, Reason.NO_VALID_METRIC, Reason.PARTIAL_METRICS, Reason.UP_ONLY)
-    return allowed, np.select(conditions, [code(each) for each in why], NONE).astype(np.int16)
+    none_ready = quality.ready == 0
+    conditions = (none_ready & (quality.unready == 0), none_ready, nothing, lower & blocked, lower & up_only)
+    allowed = np.where(nothing | conditions[3] | conditions[4], current, proposed)
+    return allowed, first_of(conditions, _MISTRUST)
 
 
 def _tolerate(beyond: Flags, current: Ints, wanted: Ints) -> tuple[Ints, Codes]:
     """Nothing moves while the magnitude is within the tolerance around its target."""
-    allowed = np.where(beyond, wanted, current)
-    return allowed, np.where(allowed != wanted, code(Reason.WITHIN_TOLERANCE), NONE).astype(np.int16)
+    held = ~beyond & (wanted != current)
+    return np.where(held, current, wanted), first_of((held,), (code(Reason.WITHIN_TOLERANCE),))
 
 
 def _stabilize(
@@ -165,4 +169,5 @@ def _limited(scalers: Scalers, current: Ints, replicas: dict[Stage, Ints], reaso
     """The reason of HPA's condition ScalingLimited: a bound where the number stands at it and more was wanted, else the rate."""
     rate, result = reasons[Stage.RATE_LIMITED], replicas[Stage.BOUNDED]
     limit = behavior.limiting_reason(replicas[Stage.COOLED], scalers.min_replicas, scalers.max_replicas, rate, result)
-    return np.where(current == 0, code(Reason.DESIRED_WITHIN_RANGE), limit).astype(np.int16)
+    limit[current == 0] = code(Reason.DESIRED_WITHIN_RANGE)
+    return limit

@@ -14,16 +14,18 @@ reference/control_law.md, 1 and 5c.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Ints, LoadKind, Samples
-from controller.engine.grouping import sum_by_scaler
+from controller.engine.grouping import count_by_scaler, sum_by_scaler
 from controller.engine.learned import SLOTS, Learned, Singles
 
-__all__ = ["GAIN_LIMIT", "Demand", "Forecast", "cycle", "forecast", "forgets", "observe"]
+__all__ = ["GAIN_LIMIT", "NO_KIND", "Demand", "Forecast", "Moments", "forecast", "forgets", "observe"]
 
 #: Of the window of the rates, the part that lies between two samples: administrators set four scrape intervals.
 SCRAPE: Final = 0.25
@@ -39,6 +41,8 @@ PRIOR: Final = 0.05
 ABSURD: Final = 1e12
 #: Growing latency tells of arrivals that were not served; what a few slow requests tell is bounded.
 BLIND_LIMIT: Final = (0.5, 3.0)
+#: Kinds as numpy compares them fastest.
+NO_KIND, _REQUESTS = int(LoadKind.NONE), int(LoadKind.REQUESTS)
 #: How far back "what is needed" may be raised for noise.
 NOISE_LIMIT: Final = 0.25
 
@@ -73,9 +77,24 @@ class Forecast:
     startup: Floats
 
 
-def cycle(learned: Learned) -> float:
-    """Seconds between two evaluations lately; 0 where there were not two."""
-    return _step(np.sort(learned.at))
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The moments of the rings' slots (K,): how many seconds `ago`; their `order` from the oldest, and the `times` in it; and the
+    `step`, the seconds between two evaluations lately, 0 where there were not two."""
+
+    ago: Floats
+    order: NDArray[np.intp]
+    times: Floats
+    step: float
+
+    @classmethod
+    def of(cls, learned: Learned, now: float) -> Self:
+        """The moments that are remembered."""
+        order = learned.at.argsort(kind="stable")
+        times = learned.at[order]
+        known = times[np.isfinite(times)]
+        step = float((known[-1] - known[0]) / (len(known) - 1)) if len(known) > 1 else 0.0
+        return cls(now - learned.at, order, times, step)
 
 
 def forgets(seconds: Floats | float, memory: Floats | float) -> Floats:
@@ -83,78 +102,87 @@ def forgets(seconds: Floats | float, memory: Floats | float) -> Floats:
     return -np.expm1(-np.asarray(seconds, np.float64) / memory)
 
 
-def observe(samples: Samples, complete: Flags, ready: Ints, learned: Learned, now: float, elapsed: Floats) -> Demand:
+def observe(
+    samples: Samples, complete: Flags, ready: Ints, learned: Learned, moments: Moments, elapsed: Floats
+) -> Demand:
     """The demand of every scaler; `complete` (P,) are pods with a full set of samples, `ready` (S,) counts, `elapsed` (S,) seconds."""
     load, of, count = samples.load, samples.scaler, len(ready)
-    slot = int(learned.at.argmin())
+    slot = int(moments.order[0])
     old = complete & samples.ready & ~samples.young
     # A pod that claims more than any can do has a broken counter; NaN compares false.
     served = old & _sound(load.served)
-    told = served & _sound(load.newest)
-    alone = np.bincount(of[told], minlength=count) == 0
-    if alone.any():
+    sound = _sound(load.newest)
+    told = served & sound
+    tellers = count_by_scaler(of, told, count)
+    if not tellers.all():
         # Where every pod is young, as after a rollout, their newest samples are all there is.
-        told |= alone[of] & samples.ready & _sound(load.newest)
+        told |= (tellers == 0)[of] & samples.ready & sound
+        tellers = count_by_scaler(of, told, count)
 
     def over(which: Flags, column: Floats) -> Floats:
         return sum_by_scaler(of, np.where(which, column, 0.0), count)
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        per_pod = over(served, load.served) / np.bincount(of[served], minlength=count)
-        tellers = np.bincount(of[told], minlength=count)
+        per_pod = over(served, load.served) / count_by_scaler(of, served, count)
         newest_sum = over(told, load.newest)
         newest_load = newest_sum / tellers
         wait = over(told & np.isfinite(load.waited), load.waited) / newest_sum
-        grown = np.clip(1.0 + (wait - learned.wait) / elapsed, *BLIND_LIMIT)
-    blind = np.where(np.isfinite(grown) & (load.kind == LoadKind.REQUESTS), grown, 1.0)
-    shared = _sharing(learned, now, load.window, ready)
+        grown = np.minimum(np.maximum(1.0 + (wait - learned.wait) / elapsed, BLIND_LIMIT[0]), BLIND_LIMIT[1])
+    blind = np.where(np.isfinite(grown) & (load.kind == _REQUESTS), grown, 1.0)
+    windows = _Windows.of(load.window)
+    shared = _sharing(learned, moments, windows, ready)
     last = learned.newest[:, int(learned.at.argmax())].astype(np.float64)
-    newest = _unchanged(last / blind, newest_load, shared.newest) * blind
-    lately = _mean_over(learned.at, learned.newest, now, load.window - SCRAPE * load.window, -1.0, newest)
-    mean = _unchanged((3 * lately + newest) / 4, np.where(np.isfinite(per_pod), per_pod, newest_load), shared.window)
+    newest = _unchanged(last / blind, newest_load, *shared.newest) * blind
+    lately = windows.mean(moments, learned.newest, lambda window: window - SCRAPE * window, lambda _: -1.0, newest)
+    load_seen = np.where(np.isfinite(per_pod), per_pod, newest_load)
+    mean = _unchanged((3 * lately + newest) / 4, load_seen, *shared.window)
+    pods = (shared.window[0] + shared.window[1]) / 2
 
     arrives = _sound(load.arrivals)
-    newest = np.where(arrives, load.arrivals, newest)
-    mean = np.where(arrives, (3 * lately + load.arrivals) / 4, mean)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        per_pod = np.where(arrives & ~np.isfinite(per_pod), mean / shared.window.mean(axis=0), per_pod)
-    return Demand(per_pod, newest, mean, wait, shared.window.mean(axis=0), slot, old)
+    if arrives.any():
+        newest = np.where(arrives, load.arrivals, newest)
+        mean = np.where(arrives, (3 * lately + load.arrivals) / 4, mean)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            per_pod = np.where(arrives & ~np.isfinite(per_pod), mean / pods, per_pod)
+    return Demand(per_pod, newest, mean, wait, pods, slot, old)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sharing:
-    """The fewest and the most pods (2, S) that may have shared the newest sample's seconds, and those of the window."""
+    """The fewest and the most pods (S,) that may have shared the newest sample's seconds, and those of the window."""
 
-    newest: Floats
-    window: Floats
+    newest: tuple[Floats, Floats]
+    window: tuple[Floats, Floats]
 
 
-def _sharing(learned: Learned, now: float, window: Floats, ready: Ints) -> _Sharing:
+def _sharing(learned: Learned, moments: Moments, windows: _Windows, ready: Ints) -> _Sharing:
     """How old a sample is, is not known to the second: its seconds may have ended now or two scrapes ago."""
-    scrape = SCRAPE * window
-    lately = _over(learned.at, learned.ready, now, 2.5 * scrape, ready)
-    early = _mean_over(learned.at, learned.ready, now, window, 2 * scrape, ready)
-    late = (3 * _mean_over(learned.at, learned.ready, now, window - scrape, -1.0, ready) + ready) / 4
-    return _Sharing(lately, np.stack((np.minimum(early, late), np.maximum(early, late))))
+    lately = windows.extremes(moments, learned.ready, lambda window: 2.5 * (SCRAPE * window), ready)
+    early = windows.mean(moments, learned.ready, lambda window: window, lambda window: 2 * (SCRAPE * window), ready)
+    late = windows.mean(moments, learned.ready, lambda window: window - SCRAPE * window, lambda _: -1.0, ready)
+    late = (3 * late + ready) / 4
+    return _Sharing(lately, (np.minimum(early, late), np.maximum(early, late)))
 
 
-def _unchanged(before: Floats, per_pod: Floats, pods: Floats) -> Floats:
-    """The demand (S,) of so much `per_pod` and somewhere between `pods` (2, S): what it was `before`, as far as that can be."""
-    fewest, most = per_pod * pods[0], per_pod * pods[1]
-    return np.where(np.isfinite(before), np.clip(before, fewest, most), (fewest + most) / 2)
+def _unchanged(before: Floats, per_pod: Floats, fewest: Floats, most: Floats) -> Floats:
+    """The demand (S,) of so much `per_pod` and between `fewest` and `most` pods: what it was `before`, as far as that can be."""
+    fewest, most = per_pod * fewest, per_pod * most
+    return np.where(np.isfinite(before), np.minimum(np.maximum(before, fewest), most), (fewest + most) / 2)
 
 
 def forecast(
-    demand: Demand, samples: Samples, per_pod: Floats, learned: Learned, now: float, elapsed: Floats
+    demand: Demand, samples: Samples, per_pod: Floats, learned: Learned, moments: Moments, now: float, elapsed: Floats
 ) -> Forecast:
     """Look ahead, and learn from how well that went; `per_pod` (S,) is the load per pod at the target, `elapsed` (S,) seconds."""
     startup = samples.load.startup
-    known = np.where(np.isnan(learned.startup), UNKNOWN_STARTUP, learned.startup)
-    startup = np.where(np.isnan(startup), known, startup)
+    unknown = np.isnan(startup)
+    if unknown.any():
+        known = np.where(np.isnan(learned.startup), UNKNOWN_STARTUP, learned.startup)
+        startup = np.where(unknown, known, startup)
     cycle = np.where(np.isfinite(elapsed), elapsed, 15.0)
     horizon = SCRAPE * samples.load.window / 2 + cycle / 2 + startup
 
-    then, present = _slots(learned.at, now - horizon)
+    then, present = _slots(moments, now - horizon)
     rows = np.arange(len(startup))
     mean_then = np.where(present, learned.mean[rows, then], np.nan)
     newest_then = learned.newest[rows, then]
@@ -167,73 +195,80 @@ def forecast(
         missed = np.maximum(0.0, np.log((demand.newest + half_a_pod) / (expected_then + half_a_pod)))
     rose = np.isfinite(rise) & np.isfinite(came) & (rise > 0)
     # A start from next to nothing is a rise without measure; one pod's worth is as much as it can teach.
-    rise, came = np.where(rose, np.minimum(rise, 1.0), 0.0), np.where(rose, np.clip(came, -1.0, GAIN_LIMIT), 0.0)
+    rise = np.where(rose, np.minimum(rise, 1.0), 0.0)
+    came = np.where(rose, np.minimum(np.maximum(came, -1.0), GAIN_LIMIT), 0.0)
     variance = fades * learned.variance + rise * rise
     covariance = fades * learned.covariance + rise * came
     noise = np.where(np.isfinite(missed), fades * learned.noise + (1 - fades) * 2 * missed * missed, learned.noise)
 
-    gain = np.clip((covariance + PRIOR) / (variance + PRIOR), 0.0, GAIN_LIMIT)
+    gain = np.minimum(np.maximum((covariance + PRIOR) / (variance + PRIOR), 0.0), GAIN_LIMIT)
     newest, mean = demand.newest, demand.mean
     level = mean + np.minimum(gain, 1.0) * (newest - mean)
     ahead = np.where(newest > mean, mean + gain * (newest - mean), level)
     return Forecast(level, ahead, gain, noise, covariance, variance, startup)
 
 
-def _slots(at: Floats, moments: Floats) -> tuple[Ints, Flags]:
-    """The slot nearest to each moment (S,), and whether it is near enough to stand for it."""
-    order = np.argsort(at, kind="stable")
-    times = at[order]
-    right = np.clip(np.searchsorted(times, moments), 1, SLOTS - 1)
+def _slots(moments: Moments, wanted: Floats) -> tuple[Ints, Flags]:
+    """The slot nearest to each moment `wanted` (S,), and whether it is near enough to stand for it."""
+    times = moments.times
+    right = np.minimum(np.maximum(times.searchsorted(wanted), 1), SLOTS - 1)
     left = right - 1
-    nearer = np.where(moments - times[left] < times[right] - moments, left, right)
-    off = np.abs(times[nearer] - moments)
-    return order[nearer], off <= max(_step(times), 1.0)
+    nearer = np.where(wanted - times[left] < times[right] - wanted, left, right)
+    off = np.abs(times[nearer] - wanted)
+    return moments.order[nearer], off <= max(moments.step, 1.0)
 
 
-def _step(times: Floats) -> float:
-    known = times[np.isfinite(times)]
-    return float((known[-1] - known[0]) / (len(known) - 1)) if len(known) > 1 else 0.0
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """The ranges of the rates (S,) in seconds, and which scalers have each that there is: nearly always all of them one."""
+
+    each: Floats
+    rows: tuple[tuple[float, Flags | slice], ...]
+
+    @classmethod
+    def of(cls, windows: Floats) -> Self:
+        """Group the scalers by their windows."""
+        if not len(windows):
+            return cls(windows, ())
+        if (windows == windows[0]).all():
+            return cls(windows, ((float(windows[0]), slice(None)),))
+        return cls(windows, tuple((float(each), windows == each) for each in np.unique(windows)))
+
+    def mean(
+        self,
+        moments: Moments,
+        ring: Singles,
+        length: Callable[[float], float],
+        lag: Callable[[float], float],
+        otherwise: Ints | Floats,
+    ) -> Floats:
+        """The mean (S,) of a ring over so long a time that ended a `lag` ago, both of the window; `otherwise` where it holds nothing."""
+        mean = otherwise.astype(np.float64)
+        for window, rows in self.rows:
+            behind = lag(window)
+            columns = ((moments.ago > behind) & (moments.ago <= length(window) + behind)).nonzero()[0]
+            if not len(columns):
+                continue
+            some = ring[:, columns][rows]
+            known = np.isfinite(some)
+            counts = np.add.reduce(known, axis=1)
+            sums = np.add.reduce(np.where(known, some, 0.0), axis=1, dtype=np.float64)
+            mean[rows] = np.where(counts > 0, sums / np.maximum(counts, 1), mean[rows])
+        return mean
+
+    def extremes(
+        self, moments: Moments, ring: Singles, oldest: Callable[[float], float], current: Ints
+    ) -> tuple[Floats, Floats]:
+        """The least and the greatest (S,) of what a ring holds that is at most so old, the current value among them."""
+        least, greatest = current.astype(np.float64), current.astype(np.float64)
+        for window, rows in self.rows:
+            columns = (moments.ago <= oldest(window)).nonzero()[0]
+            some = ring[:, columns][rows]
+            least[rows] = np.fmin(least[rows], np.fmin.reduce(some, axis=1, initial=np.nan))
+            greatest[rows] = np.fmax(greatest[rows], np.fmax.reduce(some, axis=1, initial=np.nan))
+        return least, greatest
 
 
 def _sound(rate: Floats) -> Flags:
     """Whether a rate can be one at all; NaN can not."""
     return (rate >= 0) & (rate < ABSURD)
-
-
-def _over(at: Floats, ring: Singles, now: float, oldest: Floats, current: Ints) -> Floats:
-    """The least and the greatest (2, S) of what a ring holds that is at most so old (S,), the current value among them."""
-    least, greatest = current.astype(np.float64), current.astype(np.float64)
-    ages = now - at
-    for column in np.flatnonzero(ages <= oldest.max(initial=0.0)):
-        held = np.where(ages[column] <= oldest, ring[:, column], np.nan)
-        least, greatest = np.fmin(least, held), np.fmax(greatest, held)
-    return np.stack((least, greatest))
-
-
-def _mean_over(
-    at: Floats, ring: Singles, now: float, windows: Floats, lag: Floats | float, otherwise: Ints | Floats
-) -> Floats:
-    """The mean of a ring over the window (S,) that ended `lag` seconds ago; `otherwise` where it holds nothing."""
-    ages = now - at
-    mean = np.array(otherwise, np.float64)
-    lags = np.broadcast_to(lag, windows.shape)
-    # Nearly all scalers share one window: the columns are chosen once for each that there is.
-    for window, behind in {
-        (float(window), float(behind)) for window, behind in zip(*_unique(windows, lags), strict=True)
-    }:
-        rows = (windows == window) & (lags == behind)
-        columns = np.flatnonzero((ages > behind) & (ages <= window + behind))
-        if not len(columns):
-            continue
-        some = ring[:, columns] if rows.all() else ring[np.ix_(rows, columns)]
-        known = np.isfinite(some)
-        counts = known.sum(axis=1)
-        sums = np.where(known, some, 0.0).sum(axis=1, dtype=np.float64)
-        mean[rows] = np.where(counts > 0, sums / np.maximum(counts, 1), mean[rows])
-    return mean
-
-
-def _unique(windows: Floats, lags: Floats) -> tuple[Floats, Floats]:
-    if len(windows) and (windows == windows[0]).all() and (lags == lags[0]).all():
-        return windows[:1], lags[:1]
-    return windows, lags

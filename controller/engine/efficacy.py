@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from controller.engine.batch import Flags, Floats, Scalers
 from controller.engine.capacity import OVERLOAD
 from controller.engine.demand import forgets
+from controller.engine.grouping import largest_column
 from controller.engine.learned import Learned
 
-__all__ = ["Efficacy", "Phase", "examine"]
+__all__ = ["DROPPED", "EXCURSION", "NORMAL", "Efficacy", "Phase", "examine"]
 
 #: The established load per pod follows what is asked for with this time constant (seconds).
 ESTABLISHED: Final = 3600.0
@@ -51,6 +52,10 @@ class Phase(IntEnum):
     NORMAL = 0
     EXCURSION = 1
     DROPPED = 2
+
+
+#: The same as numpy compares them fastest.
+NORMAL, EXCURSION, DROPPED = map(int, Phase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,64 +94,64 @@ def examine(
     """One step of the test: `load` (S,) per pod, the `pods` (S,) that shared it, `y` (S, D), `wanted` and `without` (S,) load per
     pod at the target with and without the dimensions that must prove themselves."""
     proving = np.where(scalers.proves & np.isfinite(y), y, -np.inf)
-    suspect = proving.argmax(axis=1).astype(np.int8)
-    excess = proving.max(axis=1)
+    excess = largest_column(proving)
     known = np.isfinite(wanted) & (wanted > 0) & np.isfinite(load) & (load > 0) & np.isfinite(excess)
 
-    start = np.where(np.isfinite(without), without, wanted)
-    start = np.where((start > 0) & np.isfinite(start), start, np.nan)
-    established = np.where(np.isnan(learned.log_established), _log(start), learned.log_established)
+    established = learned.log_established
+    unknown = np.isnan(established)
+    if unknown.any():
+        start = np.where(np.isfinite(without), without, wanted)
+        start = np.where((start > 0) & np.isfinite(start), start, np.nan)
+        established = np.where(unknown, _log(start), established)
     reference = np.fmin(np.exp(established), without)
-    phase, began, lowered = learned.phase.copy(), learned.began.copy(), learned.lowered.copy()
-    first_load, first_excess = learned.first_load.copy(), learned.first_excess.copy()
-    first_pods = learned.first_pods.copy()
-    retry_at, pause = learned.retry_at.copy(), learned.pause.copy()
-    excursion, dropped = phase == Phase.EXCURSION, phase == Phase.DROPPED
-    healed = dropped & known & (excess < CALM * scalers.target_magnitude)
-    over = healed | (dropped & (now >= retry_at))
-    phase[over] = Phase.NORMAL
-    pause[healed] = 0.0
-    normal = phase == Phase.NORMAL
+    phase = learned.phase.copy()
+    excursion, dropped = phase == EXCURSION, phase == DROPPED
+    calm = excess < CALM * scalers.target_magnitude
+    healed = dropped & known & calm
+    over = healed | (dropped & (now >= learned.retry_at))
+    phase[over] = NORMAL
 
-    leaves = normal & known & (wanted < LEAVES * reference) & (excess > scalers.target_magnitude)
-    follows = normal & known & ~leaves
+    normal = known & (phase == NORMAL)
+    leaves = normal & (wanted < LEAVES * reference) & (excess > scalers.target_magnitude)
+    follows = normal & ~leaves
     weight = np.where(follows, forgets(elapsed, ESTABLISHED), 0.0)
     established = established + weight * np.where(follows, _log(wanted) - established, 0.0)
+    phase[leaves] = EXCURSION
+    look = _Look(load, pods, excess, wanted, known, reference, now)
+    if excursion.any():
+        answer = _answer(scalers, look, learned, excursion, calm)
+        established = np.where(answer.proven, _log(load), established)
+        phase[answer.returns] = NORMAL
+        phase[answer.refuted] = DROPPED
+    else:
+        nobody = np.zeros(len(load), np.bool_)
+        answer = _Answer(nobody, nobody, nobody, nobody, np.full(len(load), np.nan))
 
-    returns = excursion & known & ((wanted > RETURNS * reference) | (excess < CALM * scalers.target_magnitude))
-    phase[returns] = Phase.NORMAL
-    tested = excursion & known & ~returns
-    # Pods that are overloaded many times over serve all that they can: more of them served more, and none of them less.
-    buried = excess >= BURIED * np.minimum(OVERLOAD, np.where(scalers.proves, scalers.cap, np.inf).min(axis=1))
-    grown = tested & buried & (pods >= GROWN * first_pods) & (load >= TELLS * first_load)
-    low = (tested & (load <= LOWERED * first_load)) | grown
-    lowered = np.where(low, np.where(np.isnan(lowered), now, lowered), np.nan)
-    late = tested & (now - began >= LONGEST)
-    # Held at its authority the load per pod may never fall so far; what it did fall tells as much, and nothing at all tells as well.
-    limited = late & ~low & (wanted < reference / scalers.authority)
-    answered = (low & (now - lowered >= SETTLED)) | limited
-    with np.errstate(divide="ignore", invalid="ignore"):
-        elasticity = np.log(first_excess / np.maximum(excess, 1e-9)) / np.log(first_load / load)
-    elasticity = np.where(load < TELLS * first_load, elasticity, 0.0)
-    proven = answered & ((elasticity >= HELPS) | grown)
-    refuted = answered & ~proven
-    stuck = late & ~low & ~limited
-    established = np.where(proven, _log(load), established)
-    pause[proven | returns] = 0.0
-    phase[leaves] = Phase.EXCURSION
-    phase[refuted] = Phase.DROPPED
-    pause[refuted] = np.minimum(np.maximum(2 * pause[refuted], PAUSE), LONGEST_PAUSE)
-    retry_at[refuted] = now + pause[refuted]
-    anew = leaves | proven | stuck
-    first_load[anew], first_excess[anew], first_pods[anew], began[anew] = load[anew], excess[anew], pods[anew], now
-    began[refuted] = now
-    lowered[anew | refuted] = np.nan
+    # What nothing happens to stays as it is, and so do the arrays.
+    pause, retry_at, began, lowered = learned.pause, learned.retry_at, learned.began, answer.lowered
+    first_load, first_excess, first_pods = learned.first_load, learned.first_excess, learned.first_pods
+    refuted, anew = answer.refuted, leaves | answer.proven | answer.stuck
+    ends = healed | answer.proven | answer.returns
+    if ends.any():
+        pause = np.where(ends, 0.0, pause)
+    if refuted.any():
+        pause = np.where(refuted, np.minimum(np.maximum(2 * pause, PAUSE), LONGEST_PAUSE), pause)
+        retry_at = np.where(refuted, now + pause, retry_at)
+    if anew.any():
+        first_load, first_excess = np.where(anew, load, first_load), np.where(anew, excess, first_excess)
+        first_pods = np.where(anew, pods, first_pods)
+    starts = anew | refuted
+    if starts.any():
+        began, lowered = np.where(starts, now, began), np.where(starts, np.nan, lowered)
 
-    reference = np.fmin(np.exp(established), without)
-    least = np.select(
-        (phase == Phase.EXCURSION, phase == Phase.DROPPED), (reference / scalers.authority, reference), 0.0
-    )
-    least = np.where(scalers.limits & np.isfinite(least), least, 0.0)
+    least, suspect = np.zeros(len(load)), np.full(len(load), -1, np.int8)
+    tested = phase != NORMAL
+    if tested.any():
+        reference = np.fmin(np.exp(established), without)
+        least = np.where(phase == EXCURSION, reference / scalers.authority, reference)
+        least = np.where(tested & scalers.limits & np.isfinite(least), least, 0.0)
+        named = np.where(leaves | (learned.suspect < 0), proving.argmax(axis=1), learned.suspect)
+        suspect = np.where(tested, named, -1).astype(np.int8)
     return Efficacy(
         least=least,
         phase=phase,
@@ -158,12 +163,58 @@ def examine(
         lowered=lowered,
         retry_at=retry_at,
         pause=pause,
-        suspect=np.where(
-            phase == Phase.NORMAL, -1, np.where(leaves | (learned.suspect < 0), suspect, learned.suspect)
-        ).astype(np.int8),
+        suspect=suspect,
         put_back=over,
         begins=leaves,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What this cycle shows, (S,): as `examine` takes it, the `excess` of the highest dimension that must prove itself, whether all
+    of it is `known`, and the established load per pod as `reference`."""
+
+    load: Floats
+    pods: Floats
+    excess: Floats
+    wanted: Floats
+    known: Flags
+    reference: Floats
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Where (S,) an excursion returns by itself, where it proved that pods help or was refuted, where it is stuck and begins anew, and the
+    moments since which the load per pod is low enough to tell."""
+
+    returns: Flags
+    proven: Flags
+    refuted: Flags
+    stuck: Flags
+    lowered: Floats
+
+
+def _answer(scalers: Scalers, look: _Look, learned: Learned, excursion: Flags, calm: Flags) -> _Answer:
+    """Measure what the excursions have brought so far."""
+    load, excess, wanted, now = look.load, look.excess, look.wanted, look.now
+    returns = excursion & look.known & ((wanted > RETURNS * look.reference) | calm)
+    tested = excursion & look.known & ~returns
+    # Pods that are overloaded many times over serve all that they can: more of them served more, and none of them less.
+    buried = excess >= BURIED * np.minimum(OVERLOAD, scalers.fixed.proving_cap)
+    tells = TELLS * learned.first_load
+    grown = tested & buried & (look.pods >= GROWN * learned.first_pods) & (load >= tells)
+    low = (tested & (load <= LOWERED * learned.first_load)) | grown
+    lowered = np.where(low, np.where(np.isnan(learned.lowered), now, learned.lowered), np.nan)
+    late = tested & (now - learned.began >= LONGEST)
+    # Held at its authority the load per pod may never fall so far; what it did fall tells as much, and nothing at all tells as well.
+    limited = late & ~low & (wanted < look.reference / scalers.authority)
+    answered = (low & (now - lowered >= SETTLED)) | limited
+    with np.errstate(divide="ignore", invalid="ignore"):
+        elasticity = np.log(learned.first_excess / np.maximum(excess, 1e-9)) / np.log(learned.first_load / load)
+    elasticity = np.where(load < tells, elasticity, 0.0)
+    proven = answered & ((elasticity >= HELPS) | grown)
+    return _Answer(returns, proven, answered & ~proven, late & ~low & ~limited, lowered)
 
 
 def _log(value: Floats) -> Floats:

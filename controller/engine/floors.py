@@ -72,19 +72,24 @@ def unreachable(scalers: Scalers, floor: Floats) -> Flags:
 
 def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now: float, elapsed: Floats) -> Floors:
     """One step: `values` (S, D) in units of the target and the `load` per pod (S,), NaN where unknown."""
+    if not scalers.fixed.learns_floor and np.isnan(learned.floor).all():
+        return _as_written(scalers, learned)
     x = np.where(values < ABSURD, values, np.nan)
-    per_pod = np.broadcast_to(load[:, None], values.shape)
-    floor = np.where(np.isnan(learned.floor), first(scalers, x), learned.floor)
-    tells = scalers.learns_floor & (x > 0) & np.isfinite(per_pod) & (per_pod > 0)
-    minutes = np.minimum(elapsed, 60.0)[:, None] / 60.0
-    fades = 1.0 - np.where(tells, forgets(np.minimum(elapsed, 60.0), REMEMBERED)[:, None], 0.0)
+    per_pod, seconds = load[:, None], np.minimum(elapsed, 60.0)[:, None]
+    floor = learned.floor
+    new = np.isnan(floor)
+    if new.any():
+        floor = np.where(new, first(scalers, x), floor)
+    tells = scalers.learns_floor & (x > 0) & (np.isfinite(per_pod) & (per_pod > 0))
+    fades = 1.0 - np.where(tells, forgets(seconds, REMEMBERED), 0.0)
 
     intercept, slope = _line(learned, floor)
     with np.errstate(invalid="ignore"):
         miss = np.where(tells, x - (intercept + slope * per_pod), 0.0)
         bound = 3 * learned.spread / np.maximum(learned.weight, 1e-9)
-        robust = np.where(learned.weight > MINUTES, x - miss + np.clip(miss, -bound, bound), x)
-    weight = np.where(tells, minutes, 0.0)
+        cut = np.minimum(np.maximum(miss, -bound), bound)
+        robust = np.where(learned.weight > MINUTES, x - miss + cut, x)
+    weight = np.where(tells, seconds / 60.0, 0.0)
     per_pod, robust = np.where(tells, per_pod, 0.0), np.where(tells, robust, 0.0)
     after = Floors(
         weight=fades * learned.weight + weight,
@@ -94,7 +99,7 @@ def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now:
         product=fades * learned.product + weight * per_pod * robust,
         # Never nothing: values that were all alike must still be allowed to change.
         spread=fades * learned.spread + weight * np.maximum(np.abs(miss), 0.005),
-        lowest=_lowest(learned.lowest, x, tells, elapsed),
+        lowest=_lowest(learned.lowest, x, tells, seconds),
         floor=floor,
         anchor=learned.anchor,
         since=learned.since,
@@ -102,9 +107,8 @@ def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now:
     )
     confidence = _confidence(after)
     found = np.where(scalers.queues, after.lowest, _line(after, floor)[0])
-    found = np.clip(found, 0.0, np.where(scalers.queues, HIGHEST_OF_TIME, HIGHEST))
-    with np.errstate(divide="ignore"):
-        pace = forgets(np.minimum(elapsed, 60.0)[:, None], MOVES / np.maximum(confidence, 1e-9))
+    found = np.minimum(np.maximum(found, 0.0), np.where(scalers.queues, HIGHEST_OF_TIME, HIGHEST))
+    pace = forgets(seconds, MOVES / np.maximum(confidence, 1e-9))
     moved = np.where(tells & np.isfinite(found), floor + pace * (found - floor), floor)
     another = np.isfinite(moved) & ~(np.abs(moved - learned.anchor) <= ANOTHER)
     return Floors(
@@ -122,15 +126,32 @@ def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now:
     )
 
 
+def _as_written(scalers: Scalers, learned: Learned) -> Floors:
+    """The state as it was, where no floor is learned."""
+    return Floors(
+        weight=learned.weight,
+        load=learned.load,
+        loads=learned.loads,
+        value=learned.value,
+        product=learned.product,
+        spread=learned.spread,
+        lowest=learned.lowest,
+        floor=learned.floor,
+        anchor=learned.anchor,
+        since=learned.since,
+        confidence=np.where(scalers.used, 1.0, np.nan),
+    )
+
+
 def _line(sums: Learned | Floors, prior: Floats) -> tuple[Floats, Floats]:
     """Intercept and slope (S, D) of the regression with the pseudo-sample (no load, `prior`)."""
     n = sums.weight + PRIOR_MINUTES
-    value = sums.value + PRIOR_MINUTES * np.nan_to_num(prior)
+    value = sums.value + PRIOR_MINUTES * np.where(np.isnan(prior), 0.0, prior)
     mean_l, mean_x = sums.load / n, value / n
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (sums.product / n - mean_l * mean_x) / (sums.loads / n - mean_l * mean_l)
     # Memory that falls while the load rises is another story (caches, start-up), not a floor above what is seen.
-    slope = np.maximum(np.nan_to_num(slope, posinf=0.0, neginf=0.0), 0.0)
+    slope = np.maximum(np.where(np.isfinite(slope), slope, 0.0), 0.0)
     return mean_x - slope * mean_l, slope
 
 
@@ -138,11 +159,12 @@ def _confidence(sums: Floors) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums.load / sums.weight
         relative = np.sqrt(np.maximum(sums.loads / sums.weight - mean * mean, 0.0)) / mean
+    relative = np.where(np.isnan(relative), 0.0, relative) / SPREAD
     watched = -np.expm1(-sums.weight / MINUTES)
-    return np.where(sums.weight > 0, watched * np.clip(np.nan_to_num(relative) / SPREAD, 0.1, 1.0), 0.0)
+    return np.where(sums.weight > 0, watched * np.minimum(np.maximum(relative, 0.1), 1.0), 0.0)
 
 
-def _lowest(lowest: Floats, x: Floats, tells: Flags, elapsed: Floats) -> Floats:
+def _lowest(lowest: Floats, x: Floats, tells: Flags, seconds: Floats) -> Floats:
     before = np.where(np.isnan(lowest), x, lowest)
-    pace = forgets(np.minimum(elapsed, 60.0)[:, None], np.where(x < before, SINKS, RISES))
+    pace = forgets(seconds, np.where(x < before, SINKS, RISES))
     return np.where(tells, before + pace * (x - before), lowest)

@@ -54,12 +54,15 @@ class Hold:
 def watch(learned: Learned, current: Ints, now: float, elapsed: Floats) -> Watch:
     """Look whether the replicas changed since the last cycle, and whether that was a regret."""
     known = learned.replicas >= 0
-    change = np.where(known, np.sign(current - learned.replicas), 0)
     patience = 1.0 + (learned.patience - 1.0) * (1.0 - np.where(known, forgets(elapsed, FADES), 0.0))
+    changed = known & (current != learned.replicas)
+    if not changed.any():
+        return Watch(learned.direction, learned.changed_at, patience)
+    change = np.where(changed, np.sign(current - learned.replicas), 0)
     regret = (change > 0) & (learned.direction < 0) & (now - learned.changed_at < REGRET * patience)
     return Watch(
-        direction=np.where(change != 0, change, learned.direction).astype(np.int8),
-        changed_at=np.where(change != 0, now, learned.changed_at),
+        direction=np.where(changed, change, learned.direction).astype(np.int8),
+        changed_at=np.where(changed, now, learned.changed_at),
         patience=np.where(regret, np.minimum(MOST_PATIENCE, 2 * patience), patience),
     )
 
@@ -75,6 +78,7 @@ def remember(needed: Floats, seen: Watch, learned: Learned, now: float) -> Hold:
     need[:, column] = np.nextafter(np.fmax(need[:, column], needed.astype(np.float32)), np.float32(np.inf))
     seconds = np.where(seen.direction < 0, AFTER_DOWN, OTHERWISE) * seen.patience
     # A block counts as long as its end is within the hold: what is held is held for at least so long.
-    within = (now - (block + 1) * BLOCK)[None, :] < seconds[:, None]
-    most = np.fmax.reduce(np.where(within & (block >= 0), need, np.float32(np.nan)), axis=1)
-    return Hold(seconds, np.fmax(most, needed).astype(np.float64), need, block)
+    ages = np.where(block >= 0, now - (block + 1) * BLOCK, np.inf)
+    lately = (ages < seconds.max(initial=0.0)).nonzero()[0]
+    held = np.where(ages[lately] < seconds[:, None], need[:, lately], np.nan)
+    return Hold(seconds, np.fmax(np.fmax.reduce(held, axis=1, initial=np.nan), needed), need, block)

@@ -17,17 +17,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.api import Aggregation, Direction
+from controller.api import Aggregation
 from controller.engine import capacity, demand, efficacy, floors, hold
-from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, LoadKind, Samples, Scalers
-from controller.engine.grouping import count_by_scaler, sum_by_scaler
+from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, Samples, Scalers
+from controller.engine.grouping import any_column, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
 from controller.engine.learned import Learned, Singles
-from controller.engine.magnitude import LARGEST, Magnitude
+from controller.engine.magnitude import Magnitude
 from controller.engine.proportional import MOST_REPLICAS, Proposal, ceil
 from controller.engine.quality import Quality
 
 __all__ = ["Law", "floors_in_use", "respond"]
 
+#: No load per pod is so many times the highest of late; and how many times it the law dares to reckon with.
+IMPLAUSIBLE, EXPERIENCE = 1000.0, 3.0
 #: Windows of load that the law learns from before it proposes.
 FIRST_WINDOWS: Final = 2.0
 #: A scaler that was away for longer (seconds, and cycles) has a hole in what it remembers of its needs.
@@ -82,13 +84,15 @@ class Law:
 
 def floors_in_use(scalers: Scalers, samples: Samples, quality: Quality, learned: Learned) -> Floats:
     """The floor (S, D) of every dimension in its own unit: as written, as learned, or as assumed at the first sight of it."""
+    if not scalers.fixed.learns_floor:
+        return scalers.floor
     floor = learned.floor
     new = scalers.learns_floor & quality.valid & np.isnan(floor)
     if new.any():
         with np.errstate(over="ignore"):
             values = _means(scalers, samples, quality, new) / scalers.target
         floor = np.where(new, floors.first(scalers, values), floor)
-    return np.where(scalers.learns_floor, np.nan_to_num(floor) * scalers.target, scalers.floor)
+    return np.where(scalers.learns_floor, np.where(np.isnan(floor), 0.0, floor) * scalers.target, scalers.floor)
 
 
 def respond(
@@ -107,82 +111,108 @@ def respond(
     """
     count, current = len(scalers), samples.current
     elapsed = np.maximum(now - learned.evaluated_at, 0.0)
-    asked = demand.observe(samples, magnitude.complete, quality.ready, learned, now, elapsed)
+    moments = demand.Moments.of(learned, now)
+    asked = demand.observe(samples, magnitude.complete, quality.ready, learned, moments, elapsed)
     y, values = _of_old_pods(scalers, samples, quality, magnitude, asked.old)
     f = capacity.flat(scalers, floor)
     closed = floors.unreachable(scalers, floor)
 
-    squares, products = capacity.learn_linear(scalers, asked.load, y, learned, elapsed)
+    peak = learned.peak * (1.0 - demand.forgets(elapsed, capacity.FADES))
+    believed = np.where((peak > 0) & ~(asked.load <= IMPLAUSIBLE * peak), np.nan, asked.load)
+    busy = believed >= capacity.LOADED * peak
+    squares, products = capacity.learn_linear(scalers, believed, y, busy, learned, elapsed)
     target = scalers.target_magnitude
     hotness = _hotness(scalers, magnitude, y, learned, elapsed)
     # What has no data now is remembered, unless the user wants it left out of the norm.
     counted = scalers.used & ~closed & (quality.valid | scalers.blocks)
-    known = capacity.capacities(scalers, squares, products, learned.log_capacity)
+    known = capacity.linear(squares, products)
     mean_target = target / hotness
-    far = np.where(counted, capacity.alone(scalers, known, f, mean_target), np.inf)
-    without = capacity.solve(scalers, np.where(scalers.proves, np.inf, far), f, known, mean_target)
-    dropped = learned.phase == efficacy.Phase.DROPPED
-    log_capacity = capacity.learn_queues(scalers, asked.load, y, f, without, learned, elapsed, dropped)
-    known = capacity.capacities(scalers, squares, products, log_capacity)
-    far = np.where(counted, capacity.alone(scalers, known, f, mean_target), np.inf)
-    wanted = capacity.solve(scalers, far, f, known, mean_target)
+    reach = np.where(counted, capacity.reach(scalers, f, mean_target), np.inf)
+    # Times must prove themselves, all of them: without what must, there are only dimensions that grow with the load.
+    far = np.where(scalers.proves, np.inf, reach * known)
+    without = capacity.solve(scalers, far, f, known, mean_target)
+    dropped = learned.phase == efficacy.DROPPED
+    log_capacity = capacity.learn_queues(scalers, believed, y, f, without, busy, learned, elapsed, dropped)
+    wanted = without
+    if scalers.fixed.proves:
+        known = capacity.capacities(scalers, known, log_capacity)
+        wanted = capacity.solve(scalers, reach * known, f, known, mean_target)
 
-    tells = np.isfinite(asked.load) & (asked.load > 0) & (y > capacity.LITTLE).any(axis=1)
+    loaded = np.isfinite(asked.load)
+    tells = busy & (asked.load > 0) & any_column(y > capacity.LITTLE) & np.isfinite(elapsed)
     taught = learned.taught + np.where(tells, np.minimum(elapsed, AWAY) / samples.load.window, 0.0)
-    measured = np.isfinite(asked.newest) & np.isfinite(asked.mean)
+    # Far beyond every load that it was taught at the law has nothing to say; the magnitude has.
+    unheard_of = asked.newest > EXPERIENCE * peak * np.maximum(quality.ready, 1)
+    measured = np.isfinite(asked.newest) & np.isfinite(asked.mean) & ~unheard_of
     ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_WINDOWS)
     used = ready & measured
 
     # Without a known capacity the vector of this moment says what load per pod is wanted; without a known load, pods are the measure.
     # Both are of the window that the vector is of: the pods of this moment have not all shared it.
     # A load that is known at other times is not replaced: a gap would look like a load per pod that fell.
-    unloaded = np.where(samples.load.kind == LoadKind.NONE, 1.0 / np.maximum(asked.pods, 1.0), np.nan)
-    share = np.where(np.isfinite(asked.load), asked.load, unloaded)
-    asks = np.where(np.isfinite(asked.load) & np.isfinite(asked.mean), asked.mean, 1.0)
-    total, others = _norms(scalers, y, counted)
+    share, all_used = asked.load, bool(used.all())
+    if not loaded.all():
+        unloaded = np.where(samples.load.kind == demand.NO_KIND, 1.0 / np.maximum(asked.pods, 1.0), np.nan)
+        share = np.where(loaded, share, unloaded)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        asks_for, without_proving = wanted, without
+        if not all_used:
+            total, others = _norms(scalers, y, counted)
+            asks_for = np.where(used, wanted, share * target / total)
+            without_proving = np.where(used, without, share * target / others)
         test = efficacy.examine(
             scalers,
             np.where(quality.ready > 0, share, np.nan),
             asked.pods,
             np.where(counted, y, np.nan),
-            np.where(used, wanted, share * target / total),
-            np.where(used, without, share * target / others),
+            asks_for,
+            without_proving,
             learned,
             now,
             elapsed,
         )
-    log_capacity = np.where(test.put_back[:, None], learned.kept, log_capacity)
-    kept = np.where(test.begins[:, None], log_capacity, learned.kept)
+    kept = learned.kept
+    if test.put_back.any():
+        log_capacity = np.where(test.put_back[:, None], kept, log_capacity)
+    if test.begins.any():
+        kept = np.where(test.begins[:, None], log_capacity, kept)
     per_pod = np.where(used, np.maximum(wanted, test.least), np.nan)
 
-    seen = demand.forecast(asked, samples, per_pod, learned, now, elapsed)
+    seen = demand.forecast(asked, samples, per_pod, learned, moments, now, elapsed)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ceiling = seen.ahead / per_pod
         needed = seen.level * np.exp(np.minimum(np.sqrt(seen.noise), demand.NOISE_LIMIT)) / per_pod
-        most_allowed = ceil(asks / test.least)
     needed, ceiling = np.minimum(needed, MOST_REPLICAS), np.minimum(ceiling, MOST_REPLICAS)
     watched = hold.watch(learned, current, now, elapsed)
-    begins = (learned.replicas < 0) | (elapsed > max(AWAY, CYCLES_AWAY * demand.cycle(learned)))
+    begins = (learned.replicas < 0) | (elapsed > max(AWAY, CYCLES_AWAY * moments.step))
     held = hold.remember(np.where(begins, np.fmax(needed, current), needed), watched, learned, now)
 
-    up, down = (scalers.rules(direction).tolerance for direction in (Direction.UP, Direction.DOWN))
+    up, down = scalers.up.tolerance, scalers.down.tolerance
     rises, falls = ceiling > current, needed < current
     by_law = np.where(rises, ceil(ceiling), np.where(falls, np.minimum(ceil(needed), current), current))
     # The tolerance is a band: a pod is given back when the others stay below the target by it. Going up it counts where the last change
     # was down, for a pod that was just given back, and wherever the user wrote one.
     up = np.where(scalers.strict_up | (watched.direction < 0), up, 0.0)
     beyond = np.where(rises, ceiling > current * (1 + up), needed * (1 + down) <= current - 1)
-    # An unproved dimension may not order more in the other form either.
-    limited = np.where(test.least > 0, np.minimum(proportional.replicas, most_allowed), proportional.replicas)
-    # A demand that was known and is not now: what can be measured may still ask for more.
-    limited = np.where(ready & ~measured, np.maximum(limited, current), limited)
-    proposal = Proposal(replicas=np.where(used, by_law, limited), beyond=np.where(used, beyond, proportional.beyond))
+    proposal = Proposal(by_law, beyond)
+    if not all_used:
+        # An unproved dimension may not order more in the other form either.
+        asks = np.where(loaded & np.isfinite(asked.mean), asked.mean, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            most_allowed = ceil(asks / test.least)
+        limited = np.where(test.least > 0, np.minimum(proportional.replicas, most_allowed), proportional.replicas)
+        # A demand that was known and is not now: what can be measured may still ask for more.
+        limited = np.where(ready & ~measured, np.maximum(limited, current), limited)
+        proposal = Proposal(np.where(used, by_law, limited), np.where(used, beyond, proportional.beyond))
 
     learnt = floors.learn(scalers, values, asked.load, learned, now, elapsed)
     waiting = count_by_scaler(samples.scaler, samples.unscheduled, count)
     at = learned.at.copy()
     at[asked.slot] = now
+    startup = samples.load.startup
+    unknown = np.isnan(startup)
+    if unknown.any():
+        startup = np.where(unknown, learned.startup, startup)
     state = Learned(
         at=at,
         newest=_noted(learned.newest, asked.slot, asked.newest),
@@ -192,13 +222,14 @@ def respond(
         covariance=seen.covariance,
         variance=seen.variance,
         noise=seen.noise,
-        startup=np.where(np.isnan(samples.load.startup), learned.startup, samples.load.startup),
+        startup=startup,
         wait=asked.wait,
         squares=squares,
         products=products,
         log_capacity=log_capacity,
         hotness=hotness,
         taught=taught,
+        peak=np.fmax(peak, believed),
         phase=test.phase,
         log_established=test.log_established,
         first_load=test.first_load,
@@ -248,8 +279,8 @@ def respond(
         confidence=learnt.confidence,
         since=learnt.since,
         unreachable=closed,
-        tested=test.phase == efficacy.Phase.EXCURSION,
-        dropped=test.phase == efficacy.Phase.DROPPED,
+        tested=test.phase == efficacy.EXCURSION,
+        dropped=test.phase == efficacy.DROPPED,
         suspect=test.suspect,
         tested_from=test.first_load,
         tested_excess=test.first_excess,
@@ -283,21 +314,24 @@ def _of_old_pods(
     scalers: Scalers, samples: Samples, quality: Quality, magnitude: Magnitude, old: Flags
 ) -> tuple[Floats, Floats]:
     """Normalized values, and values in units of the target, (S, D), over the pods whose rates cover their window."""
-    rows = np.flatnonzero(old)
-    of, count = samples.scaler[rows], len(scalers)
+    rows = old.nonzero()[0]
+    everything, count = len(rows) == len(old), len(scalers)
+    of = samples.scaler if everything else samples.scaler[rows]
     pods = np.bincount(of, minlength=count).astype(np.float64)
     pods[pods == 0] = np.nan
-    y, values = np.empty((2, *scalers.used.shape))
-    for at in range(scalers.used.shape[1]):
-        y[:, at] = sum_by_scaler(of, magnitude.of_pods[rows, at], count) / pods
-        if scalers.learns_floor[:, at].any():
-            good = np.where(quality.good[rows, at], samples.values[rows, at], np.nan)
-            with np.errstate(over="ignore"):
-                values[:, at] = sum_by_scaler(of, good, count) / pods / scalers.target[:, at]
-        else:
-            values[:, at] = np.nan
-    shared = scalers.used & ~scalers.per_pod
-    if shared.any():
+
+    def mean(columns: Floats) -> Floats:
+        return (sum_rows_by_scaler(of, columns.T if everything else columns.T[:, rows], count) / pods).T
+
+    y = mean(magnitude.of_pods)
+    values = np.full(y.shape, np.nan)
+    if scalers.fixed.learns_floor:
+        with np.errstate(over="ignore"):
+            for at in np.flatnonzero(scalers.learns_floor.any(axis=0)):
+                good = np.where(quality.good[:, at, None], samples.values[:, at, None], np.nan)
+                values[:, at, None] = mean(good) / scalers.target[:, at, None]
+    if scalers.fixed.shared:
+        shared = scalers.used & ~scalers.per_pod
         with np.errstate(over="ignore"):
             own = np.where(quality.valid, samples.target_values, np.nan) / scalers.target
         values = np.where(shared, own, values)
@@ -306,9 +340,9 @@ def _of_old_pods(
 
 def _hotness(scalers: Scalers, magnitude: Magnitude, y: Floats, learned: Learned, elapsed: Floats) -> Floats:
     """By how much the magnitude that is held (P95, Max) is above that of the mean pod, (S,)."""
-    ranked = scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)
-    if not ranked.any():
+    if not scalers.fixed.ranked:
         return learned.hotness
+    ranked = scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)
     mean, _ = _norms(scalers, y, scalers.used)
     with np.errstate(divide="ignore", invalid="ignore"):
         now = np.maximum(magnitude.total / mean, 1.0)
@@ -321,7 +355,7 @@ def _norms(scalers: Scalers, y: Floats, counted: Flags) -> tuple[Floats, Floats]
     power = scalers.norm[:, None]
     y = np.where(counted & np.isfinite(y), y, 0.0)
     largest = np.maximum(y.max(axis=1), 1e-300)[:, None]
-    terms = np.where(y > 0, np.minimum(scalers.weight, LARGEST) * (y / largest) ** power, 0.0)
+    terms = np.where(y > 0, scalers.fixed.weight * (y / largest) ** power, 0.0)
     root = 1.0 / scalers.norm
     return (
         largest[:, 0] * terms.sum(axis=1) ** root,

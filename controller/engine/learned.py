@@ -54,6 +54,7 @@ class Learned:
     log_capacity: Floats
     hotness: Floats
     taught: Floats
+    peak: Floats
 
     # efficacy: the test of the dimensions that must prove that pods lower them
     phase: NDArray[np.int8]
@@ -120,6 +121,7 @@ class Learned:
             log_capacity=cells(nan),
             hotness=rows(1.0),
             taught=rows(),
+            peak=rows(),
             phase=np.zeros(scalers, np.int8),
             log_established=rows(nan),
             first_load=rows(nan),

@@ -138,6 +138,7 @@ def restore(learned: Learned, row: int, scalers: Scalers, lesson: Lesson, now: f
             learned.squares[row, at], learned.products[row, at] = load * load, load
     if lesson.capacities:
         learned.taught[row] = FIRST_WINDOWS
+        learned.peak[row] = np.nanmax((lesson.per_pod, lesson.established, 0.0))
     for name, floor in lesson.floors.items():
         _restore_floor(learned, row, names.index(name), scalers, floor, lesson)
     if lesson.established > 0:

@@ -14,27 +14,27 @@ from typing import Final
 import numpy as np
 
 from controller.api import Aggregation
-from controller.engine.batch import AGGREGATIONS, Flags, Floats, Samples, Scalers
-from controller.engine.grouping import Rows, count_by_scaler, sum_by_scaler
+from controller.engine.batch import AGGREGATIONS, LARGEST, Flags, Floats, Ints, Samples, Scalers
+from controller.engine.grouping import Rows, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
 from controller.engine.quality import Quality
 
-__all__ = ["LARGEST", "Magnitude", "aggregate", "measure", "norm", "normalize"]
+__all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
 
-#: Neither y nor a weight counts for more, so that whatever is made of them stays far inside a double.
-LARGEST: Final = 1e60
+_GREATEST: Final = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True, slots=True)
 class Magnitude:
     """Per pod: `pod` (P,), the norm over what was seen of it, and `complete` (P,), whether all valid dimensions were.
 
-    Per scaler over its complete Ready pods: `total` (S,), NaN where there is nothing to measure; `values`, `normalized` and `shares`
+    Per scaler over its complete Ready `pods` (S,): `total` (S,), NaN where there is nothing to measure; `values`, `normalized` and `shares`
     (S, D), NaN where the dimension is invalid. Shares are of `total` and add up to 1 (all 0 when it is 0).
     """
 
     pod: Floats
     of_pods: Floats
     complete: Flags
+    pods: Ints
     total: Floats
     values: Floats
     normalized: Floats
@@ -44,7 +44,13 @@ class Magnitude:
 def normalize(values: Floats, target: Floats, floor: Floats, cap: Floats) -> Floats:
     """The excess over idle in units of the excess at the target, clipped to [0, cap]; any broadcastable shapes, NaN stays NaN."""
     with np.errstate(over="ignore"):
-        return np.clip((values - floor) / (target - floor), 0.0, np.minimum(cap, LARGEST))
+        return _clipped((values - floor) / (target - floor), np.minimum(cap, LARGEST))
+
+
+def _clipped(y: Floats, cap: Floats) -> Floats:
+    # Twice as fast as np.clip, which checks its arguments in Python.
+    clipped: Floats = np.minimum(np.maximum(y, 0.0), cap)
+    return clipped
 
 
 def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Floats]:
@@ -52,92 +58,94 @@ def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Flo
 
     `normalized` and `weight` > 0 (n, D), NaN in `normalized` counting as absent; `power` (n,) >= 1 or infinity. Returns (n,) and (n, D).
     """
-    # Column by column: there are few dimensions and many pods, and numpy's own sum over a row takes another order, hence
+    length, shares = _norm(np.ascontiguousarray(normalized.T), np.minimum(weight.T, LARGEST), power)
+    return length, shares.T
+
+
+def _norm(y: Floats, weight: Floats | None, power: Floats | None) -> tuple[Floats, Floats]:
+    """The same of arrays (D, n), in which a dimension lies in one piece; no weight is 1 everywhere, no power 2."""
+    # Dimension by dimension: there are few of them and many pods, and numpy's own sum over a row takes another order, hence
     # another rounding, when the batch is wider. fmax passes over NaN.
-    largest, total = np.zeros((2, len(normalized)))
-    for column in normalized.T:
-        np.fmax(largest, column, out=largest)
+    largest, total = np.zeros((2, y.shape[1]))
+    for row in y:
+        np.fmax(largest, row, out=largest)
     # Relative to the largest entry, powers stay within [0, 1] whatever p and y are; with p infinite only the largest is not 0.
-    divisor = np.where(largest > 0, largest, 1.0)
-    shares = np.empty_like(normalized, order="F")
-    for part, column, counts in zip(shares.T, normalized.T, weight.T, strict=True):
-        np.fmax(np.minimum(counts, LARGEST) * _raise(column / divisor, power), 0.0, out=part)
-        total += part
-    shares /= np.where(total > 0, total, 1.0)[:, None]
-    return largest * _root(total, power), shares
+    relative = y / np.where(largest > 0, largest, 1.0)
+    shares = relative * relative
+    others = () if power is None else np.flatnonzero(power != 2)
+    if power is not None and len(others):
+        # Squares, which nearly all are, without the cost of the general power.
+        shares[:, others] = relative[:, others] ** power[others]
+    if weight is not None:
+        shares *= weight
+    np.fmax(shares, 0.0, out=shares)
+    for row in shares:
+        total += row
+    shares /= np.where(total > 0, total, 1.0)
+    root = np.sqrt(total)
+    if power is not None and len(others):
+        root[others] = total[others] ** (1.0 / power[others])
+    return largest * root, shares
 
 
 def measure(scalers: Scalers, samples: Samples, quality: Quality, floor: Floats, counted: Flags) -> Magnitude:
     """The magnitude of every scaler over the `counted` dimensions (S, D), above this `floor` (S, D) in each dimension's unit."""
-    of = samples.scaler
-    count, width = scalers.used.shape
-    values, y, weight = (np.empty((len(of), width), order="F") for _ in range(3))
-    shared = np.where(counted & ~scalers.per_pod, samples.target_values, np.nan)
-    own = counted & scalers.per_pod
-    for at in range(width):
-        values[:, at] = np.where(own[of, at] & quality.good[:, at], samples.values[:, at], shared[of, at])
-        y[:, at] = normalize(values[:, at], scalers.target[of, at], floor[of, at], scalers.cap[of, at])
-        weight[:, at] = scalers.weight[of, at]
-    pod, pod_shares = norm(y, weight, scalers.norm[of])
+    of, fixed = samples.scaler, scalers.fixed
+    count = len(scalers)
+    own = (counted & scalers.per_pod).T[:, of] & quality.good.T
+    shared: Floats | float = np.nan
+    if fixed.shared:
+        shared = np.where(counted & ~scalers.per_pod, samples.target_values, np.nan).T[:, of]
+    values = np.where(own, samples.values.T, shared)
+    # What depends on the scaler alone is worked out before it is handed to its pods.
+    with np.errstate(over="ignore"):
+        y = _clipped((values - floor.T[:, of]) / (scalers.target - floor).T[:, of], fixed.cap.T[:, of])
+    weight = None if fixed.unweighted else fixed.weight.T[:, of]
+    pod, pod_shares = _norm(y, weight, None if fixed.squares else scalers.norm[of])
 
-    expected = np.count_nonzero(counted, axis=1)[of]
-    complete = samples.ready & (expected > 0) & (np.count_nonzero(~np.isnan(y), axis=1) == expected)
-    portions = _portions(scalers, of, pod, complete)
-    some = np.flatnonzero(portions)
-    of_some, portions = of[some], portions[some]
+    absent = np.isnan(y)
+    if not counted.all():
+        absent &= counted.T[:, of]
+    complete = samples.ready & ~np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(counted, axis=1)[of]
+    pods = count_by_scaler(of, complete, count)
+    portions = _portions(scalers, of, pod, complete, pods)
+    some = portions.nonzero()[0]
+    everything = len(some) == len(of)
+    of_some, portions = (of, portions) if everything else (of[some], portions[some])
 
-    def over_pods(column: Floats) -> Floats:
-        return sum_by_scaler(of_some, portions * column[some], count)
+    def over_pods(rows: Floats) -> Floats:
+        return sum_rows_by_scaler(of_some, portions * (rows if everything else rows[:, some]), count)
 
-    measurable = count_by_scaler(of, complete, count) > 0
-    total = np.where(measurable, over_pods(pod), np.nan)
-    divisor = np.where(total > 0, total, 1.0)
-    seen, normalized, shares = np.empty((3, count, width))
-    for at in range(width):
-        # An average of the largest doubles may be rounded to infinity.
-        seen[:, at] = np.minimum(over_pods(values[:, at]), np.finfo(np.float64).max)
-        normalized[:, at] = over_pods(y[:, at])
-        shares[:, at] = over_pods(pod * pod_shares[:, at]) / divisor
-    unknown = ~(counted & measurable[:, None])
+    measurable = pods > 0
+    total = np.where(measurable, over_pods(pod[None, :])[0], np.nan)
+    # An average of the largest doubles may be rounded to infinity.
+    seen = np.minimum(over_pods(values), _GREATEST)
+    normalized = over_pods(y)
+    shares = over_pods(pod * pod_shares) / np.where(total > 0, total, 1.0)
+    unknown = ~(counted.T & measurable)
     for each in (seen, normalized, shares):
         each[unknown] = np.nan
-    return Magnitude(pod, y, complete, total, seen, normalized, shares)
+    return Magnitude(pod, y.T, complete, pods, total, seen.T, normalized.T, shares.T)
 
 
 def aggregate(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:
     """One number a scaler from one number a pod (P,), over the `counted` pods, by each scaler's own aggregation; NaN without pods."""
-    portions = _portions(scalers, of, column, counted)
+    sizes = count_by_scaler(of, counted, len(scalers))
+    portions = _portions(scalers, of, column, counted, sizes)
     total = sum_by_scaler(of, np.where(counted, portions * column, 0.0), len(scalers))
-    return np.where(count_by_scaler(of, counted, len(scalers)) > 0, total, np.nan)
+    return np.where(sizes > 0, total, np.nan)
 
 
-def _raise(base: Floats, power: Floats) -> Floats:
-    """`base ** power`, broadcast; squares, which nearly all are, without the cost of the general power."""
-    raised = base * base
-    others = np.flatnonzero(power != 2)
-    if len(others):
-        raised[others] = base[others] ** power[others]
-    return raised
-
-
-def _root(base: Floats, power: Floats) -> Floats:
-    """`base ** (1 / power)`, both (n,)."""
-    root = np.sqrt(base)
-    others = np.flatnonzero(power != 2)
-    if len(others):
-        root[others] = base[others] ** (1.0 / power[others])
-    return root
-
-
-def _portions(scalers: Scalers, of: Rows, column: Floats, counted: Flags) -> Floats:
-    """How much each pod weighs in its scaler's aggregate, (P,), adding up to 1 over each scaler's counted pods.
+def _portions(scalers: Scalers, of: Rows, column: Floats, counted: Flags, sizes: Ints) -> Floats:
+    """How much each pod weighs in its scaler's aggregate, (P,), adding up to 1 over each scaler's counted pods, of which there are `sizes`.
 
     Mean: all alike. Max: the largest. P95: the two pods around the 95th percentile, linearly (numpy's default method).
     """
-    sizes = count_by_scaler(of, counted, len(scalers))
     portions = np.where(counted, (1.0 / np.maximum(sizes, 1))[of], 0.0)
+    if not scalers.fixed.ranked:
+        return portions
     ranked = scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)
-    members = np.flatnonzero(counted & ranked[of]) if ranked.any() else ()
+    members = np.flatnonzero(counted & ranked[of])
     if not len(members):
         return portions
     ordered = members[np.lexsort((column[members], of[members]))]

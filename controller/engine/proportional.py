@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.api import Direction
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
 from controller.engine.grouping import count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
@@ -38,7 +37,8 @@ class Proposal:
 
 def ceil(value: Floats) -> Ints:
     """The next whole number, forgiving the dust of double precision, within what a replica count can be."""
-    bounded = np.clip(np.nan_to_num(value, nan=0.0, posinf=MOST_REPLICAS), 0, MOST_REPLICAS)
+    # fmax passes over NaN, which is none.
+    bounded = np.minimum(np.fmax(value, 0.0), MOST_REPLICAS)
     whole = np.ceil(bounded - GRAIN * np.maximum(1.0, bounded))
     return np.where(bounded == MOST_REPLICAS, bounded, whole).astype(np.int64)
 
@@ -55,7 +55,12 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     """Replicas by the proportional rule; the current number where nothing can be measured."""
     of = samples.scaler
     target = scalers.target_magnitude
-    seen = Reading(magnitude.total / target, count_by_scaler(of, magnitude.complete, len(scalers)))
+    seen = Reading(magnitude.total / target, magnitude.pods)
+    up, down = scalers.up.tolerance, scalers.down.tolerance
+    everywhere = np.ones(len(scalers), np.bool_)
+    if (magnitude.complete & ~samples.young).all():
+        # Nobody is in doubt.
+        return weigh(samples.current, seen, seen, ~everywhere, everywhere, up, down)
 
     rising = (seen.ratio > 1)[of]
     silent = samples.ready & ~magnitude.complete
@@ -67,8 +72,6 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     assumed = np.where(samples.ready, assumed, 0.0)
     cautious = Reading(aggregate(scalers, of, assumed, counted) / target, count_by_scaler(of, counted, len(scalers)))
     doubt = count_by_scaler(of, doubtful, len(scalers)) > 0
-    everywhere = np.ones(len(scalers), np.bool_)
-    up, down = (scalers.rules(direction).tolerance for direction in (Direction.UP, Direction.DOWN))
     return weigh(samples.current, seen, cautious, doubt, everywhere, up, down)
 
 
@@ -86,14 +89,17 @@ def weigh(
     (S,) are the tolerances. NaN in the ratio proposes the current number.
     """
     upwards = seen.ratio > 1
-    turned = np.where(upwards, cautious.ratio < 1, cautious.ratio > 1)
-    asked = np.where(turned, current, ceil(cautious.pods * cautious.ratio))
-    replicas = np.where(doubt, asked, ceil(seen.pods * seen.ratio))
+    replicas = ceil(seen.pods * seen.ratio)
+    far = beyond(seen.ratio, up, down)
+    if doubt.any():
+        turned = np.where(upwards, cautious.ratio < 1, cautious.ratio > 1)
+        asked = np.where(turned, current, ceil(cautious.pods * cautious.ratio))
+        replicas = np.where(doubt, asked, replicas)
+        far &= ~doubt | beyond(cautious.ratio, up, down)
     # Pods that do not exist yet, and surge pods of a rollout, must not turn "more" into fewer or "fewer" into more.
     against = guarded & np.where(upwards, replicas < current, replicas > current)
 
     measured = ~np.isnan(seen.ratio)
-    far = beyond(seen.ratio, up, down) & (~doubt | beyond(cautious.ratio, up, down))
     return Proposal(replicas=np.where(measured & ~against, replicas, current), beyond=far & measured)
 
 

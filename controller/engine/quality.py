@@ -12,12 +12,13 @@ import numpy as np
 from controller.api import Reason
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
 from controller.engine.grouping import count_by_scaler
-from controller.engine.reasons import NONE, Codes, code
+from controller.engine.reasons import NONE, Codes, code, first_of
 
 __all__ = ["Quality", "judge"]
 
 #: What a sample that was seen can be, in the order in which it is looked for: the first that fits names the sample.
-_DEFECTS = (Reason.STALE, Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.NEGATIVE)
+_DEFECTS = tuple(map(code, (Reason.STALE, Reason.NOT_A_NUMBER, Reason.INFINITE, Reason.NEGATIVE)))
+_NO_DATA, _TOO_FEW_SAMPLES, _NO_READY_PODS = map(code, (Reason.NO_DATA, Reason.TOO_FEW_SAMPLES, Reason.NO_READY_PODS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,21 @@ def judge(scalers: Scalers, samples: Samples) -> Quality:
     of = samples.scaler
     count = len(scalers)
     ready = count_by_scaler(of, samples.ready, count)
-    unready = count_by_scaler(of, ~samples.ready, count)
+    unready = np.bincount(of, minlength=count) - ready
 
     good = samples.ready[:, None] & _usable(samples.values, samples.ages, samples.seen, scalers.max_age[of][:, None])
     of_pods = _of_pods(scalers, samples, good, ready)
-    max_age = np.broadcast_to(scalers.max_age[:, None], scalers.used.shape)
-    values, ages, seen = samples.target_values, samples.target_ages, samples.target_seen
-    valid = np.where(scalers.per_pod, of_pods.enough, _usable(values, ages, seen, max_age)) & scalers.used
-    reasons = of_pods.reasons
-    bad = scalers.used & ~scalers.per_pod & ~valid
-    reasons[bad] = _defects(values[bad], ages[bad], seen[bad], max_age[bad])
+    valid, reasons = of_pods.enough & scalers.used, of_pods.reasons
+    if scalers.fixed.shared:
+        max_age = np.broadcast_to(scalers.max_age[:, None], scalers.used.shape)
+        values, ages, seen = samples.target_values, samples.target_ages, samples.target_seen
+        valid = np.where(scalers.per_pod, valid, _usable(values, ages, seen, max_age) & scalers.used)
+        bad = scalers.used & ~scalers.per_pod & ~valid
+        reasons[bad] = _defects(values[bad], ages[bad], seen[bad], max_age[bad])
     faulty = samples.faults != NONE
-    valid &= ~faulty
-    reasons = np.where(faulty, samples.faults, reasons)
+    if faulty.any():
+        valid &= ~faulty
+        reasons = np.where(faulty, samples.faults, reasons)
     reasons[valid | ~scalers.used] = NONE
     return Quality(good, valid, reasons, ready, unready, of_pods.covered)
 
@@ -68,7 +71,11 @@ class _OfPods:
 def _of_pods(scalers: Scalers, samples: Samples, good: Flags, ready: Ints) -> _OfPods:
     """Count the good samples and name what is wrong with the others, which are few: only they are looked at one by one."""
     shape = scalers.used.shape
-    pod, column = np.nonzero(samples.ready[:, None] & ~good)
+    pod, column = (samples.ready[:, None] & ~good).nonzero()
+    if not len(pod):
+        covered = np.repeat(ready[:, None], shape[1], axis=1)
+        enough = covered > 0
+        return _OfPods(covered, enough, np.where(enough, _TOO_FEW_SAMPLES, _NO_READY_PODS).astype(np.int16))
     cell = samples.scaler[pod] * shape[1] + column
 
     def tally(which: Flags) -> Ints:
@@ -85,13 +92,13 @@ def _of_pods(scalers: Scalers, samples: Samples, good: Flags, ready: Ints) -> _O
     covered = ready[:, None] - excused - silent - faulty
 
     anything = covered + faulty > 0
-    reasons = np.where(anything, code(Reason.TOO_FEW_SAMPLES), code(Reason.NO_DATA))
+    reasons = np.where(anything, _TOO_FEW_SAMPLES, _NO_DATA)
     most = silent
     for defect in _DEFECTS:
-        of_these = tally(defects == code(defect))
-        reasons = np.where(of_these > most, code(defect), reasons)
+        of_these = tally(defects == defect)
+        reasons = np.where(of_these > most, defect, reasons)
         most = np.maximum(most, of_these)
-    reasons = np.where((ready == 0)[:, None], code(Reason.NO_READY_PODS), reasons)
+    reasons = np.where((ready == 0)[:, None], _NO_READY_PODS, reasons)
     expected = covered + silent + faulty
     enough = (covered > 0) & (covered >= scalers.min_coverage[:, None] * expected - 1e-9)
     return _OfPods(covered, enough, reasons.astype(np.int16))
@@ -105,5 +112,4 @@ def _usable(values: Floats, ages: Floats, seen: Flags, max_age: Floats) -> Flags
 def _defects(values: Floats, ages: Floats, seen: Flags, max_age: Floats) -> Codes:
     """The code of what is wrong with each sample that is not usable, in the shape of `values`."""
     conditions = (~seen, ~(ages <= max_age), np.isnan(values), np.isinf(values), values < 0)
-    why = (Reason.NO_DATA, *_DEFECTS)
-    return np.select(conditions, [code(each) for each in why], NONE).astype(np.int16)
+    return first_of(conditions, (_NO_DATA, *_DEFECTS))

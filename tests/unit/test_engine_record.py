@@ -307,7 +307,7 @@ def test_where_no_hold_is_in_force_there_is_none() -> None:
 def test_a_law_that_still_learns_says_for_how_long_it_has() -> None:
     assert (
         "in proportion (what a pod can take is being learned, for 1.5 of 2 windows so far)"
-        in run(web(412, 10), times=3).record.sentence
+        in run(web(412, 10), times=7).record.sentence
     )
 
 
