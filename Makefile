@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick conformance lint format generate bench docs parts clean
+.PHONY: help demo test test-quick conformance lint format generate bench evaluation docs parts clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -56,6 +56,9 @@ generate: $(VENV)/dev ## Write the generated files anew
 	@$(BIN)/python docs/generate.py
 
 docs: generate ## The reference in docs/, from the models
+
+evaluation: $(VENV)/dev ## Every policy on every trace: docs/evaluation.md (TRACES=DIR for those that may not be copied)
+	@$(BIN)/python -m benchmarks.evaluation $(if $(TRACES),--traces "$(TRACES)") $(ARGS)
 
 bench: $(VENV)/dev ## Speed and memory: CPU seconds, ratios, this machine
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine
