@@ -69,6 +69,8 @@ class Efficacy:
     first_load: Floats
     first_excess: Floats
     first_pods: Floats
+    last_load: Floats
+    last_excess: Floats
     began: Floats
     lowered: Floats
     retry_at: Floats
@@ -130,6 +132,7 @@ def examine(
     # What nothing happens to stays as it is, and so do the arrays.
     pause, retry_at, began, lowered = learned.pause, learned.retry_at, learned.began, answer.lowered
     first_load, first_excess, first_pods = learned.first_load, learned.first_excess, learned.first_pods
+    last_load, last_excess = learned.last_load, learned.last_excess
     refuted, anew = answer.refuted, leaves | answer.proven | answer.stuck
     ends = healed | answer.proven | answer.returns
     if ends.any():
@@ -137,6 +140,7 @@ def examine(
     if refuted.any():
         pause = np.where(refuted, np.minimum(np.maximum(2 * pause, PAUSE), LONGEST_PAUSE), pause)
         retry_at = np.where(refuted, now + pause, retry_at)
+        last_load, last_excess = np.where(refuted, load, last_load), np.where(refuted, excess, last_excess)
     if anew.any():
         first_load, first_excess = np.where(anew, load, first_load), np.where(anew, excess, first_excess)
         first_pods = np.where(anew, pods, first_pods)
@@ -159,6 +163,8 @@ def examine(
         first_load=first_load,
         first_excess=first_excess,
         first_pods=first_pods,
+        last_load=last_load,
+        last_excess=last_excess,
         began=began,
         lowered=lowered,
         retry_at=retry_at,

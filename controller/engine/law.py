@@ -46,11 +46,12 @@ class Law:
     the `gain` of the extrapolation; `startup` in seconds; `hold`, for how many seconds what was needed is remembered, `held`, the
     most that was needed in them, and `patience`, by what factor regret made the hold longer; `unscheduled`, pods that wait for a
     node.
-    (S, D): `capacity`, the load per pod at which the dimension alone is at its target (infinite: not known); the `floor` in use in the
-    dimension's unit, the `confidence` in it (0 to 1), the moment `since` which it is that, and `unreachable`, whether it leaves no
-    room below the target. Efficacy (S,): `tested` and `dropped`, whether an unproved dimension is under test or may not ask for
-    more; `suspect`, which one (-1: none); `tested_from`, load per pod and `tested_excess`, normalized value when its test began;
-    `tested_at` and `dropped_until`, moments; `established`, the load per pod that has stood its test.
+    (S, D): `capacity`, the load per pod at which the dimension alone is at its target (infinite: not known); the `floor` in use in
+    the dimension's unit, the `confidence` in it (0 to 1), the moment `since` which it is that, and `unreachable`, whether it leaves
+    no room below the target. Efficacy (S,): `tested` and `dropped`, whether an unproved dimension is under test or may not ask for
+    more; `suspect`, which one (-1: none); `tested_from`, load per pod and `tested_excess`, normalized value when its test began,
+    `found_at` and `found_excess` when it failed; `tested_at` and `dropped_until`, moments; `established`, the load per pod that has
+    stood its test.
     """
 
     used: Flags
@@ -77,6 +78,8 @@ class Law:
     suspect: NDArray[np.int8]
     tested_from: Floats
     tested_excess: Floats
+    found_at: Floats
+    found_excess: Floats
     tested_at: Floats
     dropped_until: Floats
     established: Floats
@@ -143,7 +146,9 @@ def respond(
     taught = learned.taught + np.where(tells, np.minimum(elapsed, AWAY) / samples.load.window, 0.0)
     # Far beyond every load that it was taught at the law has nothing to say; the magnitude has.
     unheard_of = asked.newest > EXPERIENCE * peak * np.maximum(quality.ready, 1)
-    measured = np.isfinite(asked.newest) & np.isfinite(asked.mean) & ~unheard_of
+    # Nor has it where the pods take twice the load that it holds for the target, and none of their dimensions is full.
+    contradicted = (asked.load > 2 * wanted) & ~any_column(y >= 1)
+    measured = np.isfinite(asked.newest) & np.isfinite(asked.mean) & ~unheard_of & ~contradicted
     ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_WINDOWS)
     used = ready & measured
 
@@ -229,12 +234,17 @@ def respond(
         log_capacity=log_capacity,
         hotness=hotness,
         taught=taught,
-        peak=np.fmax(peak, believed),
+        # What is not believed is believed in the end: each time it is seen, the highest of late may be twice as high.
+        peak=np.fmax(
+            peak, np.where(peak > 0, np.minimum(asked.load, np.where(np.isnan(believed), 2 * peak, np.inf)), believed)
+        ),
         phase=test.phase,
         log_established=test.log_established,
         first_load=test.first_load,
         first_excess=test.first_excess,
         first_pods=test.first_pods,
+        last_load=test.last_load,
+        last_excess=test.last_excess,
         began=test.began,
         lowered=test.lowered,
         retry_at=test.retry_at,
@@ -284,6 +294,8 @@ def respond(
         suspect=test.suspect,
         tested_from=test.first_load,
         tested_excess=test.first_excess,
+        found_at=test.last_load,
+        found_excess=test.last_excess,
         tested_at=test.began,
         dropped_until=test.retry_at,
         established=np.exp(test.log_established),

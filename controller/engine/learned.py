@@ -62,6 +62,8 @@ class Learned:
     first_load: Floats
     first_excess: Floats
     first_pods: Floats
+    last_load: Floats
+    last_excess: Floats
     began: Floats
     lowered: Floats
     retry_at: Floats
@@ -127,6 +129,8 @@ class Learned:
             first_load=rows(nan),
             first_excess=rows(nan),
             first_pods=rows(nan),
+            last_load=rows(nan),
+            last_excess=rows(nan),
             began=rows(never),
             lowered=rows(nan),
             retry_at=rows(never),

@@ -91,9 +91,13 @@ def _trial(decisions: Decisions, row: int, kind: LoadKind) -> Trial:
     load, excess = float(law.load[row]), float(law.tested_excess[row])
     if kind is LoadKind.NONE:
         load = 1.0 / max(int(decisions.quality.ready[row]), 1)
+    value, dropped = float(decisions.magnitude.values[row, at]), bool(law.dropped[row])
+    if dropped:
+        # What it was dropped for; the load of this moment is another one.
+        load, value = float(law.found_at[row]), floor + float(law.found_excess[row]) * (target - floor)
     return Trial(
         dimension=scalers.names[row][at],
-        dropped=bool(law.dropped[row]),
+        dropped=dropped,
         until=float(law.dropped_until[row]),
         tried=Tried(
             dimension=scalers.dimensions[row][at],
@@ -103,7 +107,7 @@ def _trial(decisions: Decisions, row: int, kind: LoadKind) -> Trial:
             load=load,
             value_from=floor + excess * (target - floor),
             capped=excess >= float(scalers.cap[row, at]),
-            value=float(decisions.magnitude.values[row, at]),
+            value=value,
         ),
     )
 

@@ -49,9 +49,11 @@ def rfc3339(wall: float) -> str:
 def parse_time(text: str) -> float:
     """The wall-clock seconds of a time that the API server wrote.
 
-    Raises ValueError, also for a time without its zone.
+    Raises ValueError, also for a time without its zone, and for one before 1970, which is a time that was never set.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write UTC with a Z at the end")
+    if moment.year < 1970:
+        raise ValueError(f"{text!r} is before 1970; write when it was")
     return moment.timestamp()

@@ -133,7 +133,10 @@ class Cycle:
             for each in decided:
                 key = each.aimed.scaler.key
                 events = self._memory.events.get(key, ())
-                self._reporter.decision(each.aimed, each.record, failures.get(key), events, now, each.lesson)
+                try:
+                    self._reporter.decision(each.aimed, each.record, failures.get(key), events, now, each.lesson)
+                except Exception:  # one that cannot be told must not silence the others
+                    logger.exception("the decision cannot be told: %s/%s", *key)
             self._reporter.keep_only(self._store.keys())
             await self._reporter.flush()
 
@@ -225,7 +228,11 @@ class Cycle:
 
         def teach(row: int) -> Lesson | None:
             scaler = aimed[row].scaler
-            lesson = None if scaler.spec is None else lesson_in(scaler.spec, scaler.status, now)
+            try:
+                lesson = None if scaler.spec is None else lesson_in(scaler.spec, scaler.status, now)
+            except Exception:  # a status that somebody damaged is that scaler's own misfortune
+                logger.exception("what the status remembers cannot be read, it is learned anew: %s/%s", *scaler.key)
+                lesson = None
             return None if lesson is None else lesson.of_kind(LoadKind(int(samples.load.kind[row])))
 
         return self._knowledge.follow(scalers, lores, now.monotonic, teach)

@@ -242,11 +242,14 @@ def _demand(spec: Spec, families: Mapping[str, Family]) -> tuple[LoadKind, Famil
         if family is not None and family.kind is Kind.CPU:
             return LoadKind.CORES, family
         return (LoadKind.REQUESTS if family is not None and family.per is Per.POD else LoadKind.ARRIVALS), family
-    for dimension in spec.dimensions:
-        if dimension.is_latency and dimension.metric is not None:
-            family = families[dimension.metric]
-            if family.per is Per.POD:
-                return LoadKind.REQUESTS, family
+    named = [families[each.metric] for each in spec.dimensions if each.metric is not None]
+    for family in named:
+        # What a gateway counts before the pods is the better demand: it goes on counting when they are overloaded.
+        if family.per is Per.TARGET and family.form is not FamilyKind.GAUGE:
+            return LoadKind.ARRIVALS, family
+    for family in named:
+        if family.kind is Kind.LATENCY and family.per is Per.POD:
+            return LoadKind.REQUESTS, family
     cpu = families.get("cpu")
     # What an administrator measures per target may need words that this target does not have; nobody asked for it.
     return (LoadKind.NONE, None) if cpu is None or cpu.per is Per.TARGET else (LoadKind.CORES, cpu)

@@ -135,7 +135,7 @@ class Reporter:
         trial = record.outlook.trial if record is not None else None
         if trial is not None and trial.dropped:
             told.dropped = trial.dimension
-        self._table[scaler.key] = Sighting(conditions, record)
+        self._table[scaler.key] = Sighting(conditions, record, now.wall - now.monotonic)
         headline = headline_of(scaler, conditions, record, now, last_event)
         if told.headline is None or told.headline.outdated_by(headline):
             stated = written(conditions, told.since, scaler.generation, now.wall)

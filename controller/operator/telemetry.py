@@ -22,10 +22,14 @@ __all__ = ["Sighting", "Telemetry"]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One scaler as the last cycle saw it; `record` is missing where nothing could be evaluated."""
+    """One scaler as the last cycle saw it; `record` is missing where nothing could be evaluated.
+
+    `epoch` is the Unix time (seconds) at which the clock of the record's moments stood at 0.
+    """
 
     conditions: tuple[Condition, ...]
     record: Record | None
+    epoch: float = 0.0
 
 
 Table = Mapping[Key, Sighting]
@@ -94,6 +98,12 @@ class _Scalers(Collector):
         floor = gauge("floor", "Value of a dimension without load, in its own unit.", "dimension")
         confidence = gauge("floor_confidence", "How far a learned floor is trusted, 0 to 1.", "dimension")
         ineffective = gauge("ineffective", "1 where pods do not lower a dimension, else 0.", "dimension")
+        retry = gauge(
+            "ineffective_retry_timestamp_seconds", "When such a dimension may ask for more again.", "dimension"
+        )
+        tried = gauge(
+            "ineffective_tried_load_per_pod", "The load per pod that was tried, from and to.", "dimension", "end"
+        )
         demand = gauge("demand", "What is asked of the target, in requests/s or cores.")
         ahead = gauge("demand_ahead", "The demand to expect when a pod created now is Ready.")
         per_pod = gauge("load_per_pod_target", "Load per pod at which the magnitude is its target.")
@@ -123,6 +133,12 @@ class _Scalers(Collector):
                 at = [*key, dimension.name]
                 valid.add_metric(at, int(dimension.valid))
                 ineffective.add_metric(at, int(dimension.name == in_vain))
+                if trial is not None and dimension.name == in_vain:
+                    measured += [
+                        (retry, at, sighting.epoch + trial.until),
+                        (tried, [*at, "from"], trial.tried.load_from),
+                        (tried, [*at, "to"], trial.tried.load),
+                    ]
                 measured += [
                     (value, at, dimension.value),
                     (normalized, at, dimension.normalized),
@@ -140,11 +156,11 @@ class _Scalers(Collector):
                 replicas.add_metric([*key, str(stage)], number)
             replicas.add_metric([*key, "desired"], record.desired)
             pods.add_metric([*key, "ready"], record.ready)
-            pods.add_metric([*key, "unready"], record.unready)
+            pods.add_metric([*key, "unready"], record.unready - record.unscheduled)
             pods.add_metric([*key, "waitingForNodes"], record.unscheduled)
             rule.add_metric([*key, str(record.rule)], 1)
         yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition)
-        yield from (floor, confidence, ineffective, demand, ahead, per_pod, hold, startup)
+        yield from (floor, confidence, ineffective, retry, tried, demand, ahead, per_pod, hold, startup)
 
 
 class _Caches(Collector):

@@ -72,3 +72,13 @@ def test_a_capacity_that_is_far_too_small_is_corrected_by_what_is_seen() -> None
     run.learned.products[0] *= 12.0
     assert follow(run, CPU_ONLY, 10, [DAY] * 60, 0.0)[-1] <= 12
     assert capacity(run)[0] == pytest.approx(35.0, rel=0.1)
+
+
+def test_a_load_that_nobody_believes_at_first_is_believed_in_the_end() -> None:
+    run = Run()
+    follow(run, WEB_SPEC, 2, [0.002] * 240, 0.0)
+    taken = follow(run, WEB_SPEC, 2, [80.0] * 400, 0.0)
+    assert max(taken) <= 16
+    assert run.decisions is not None
+    assert run.decisions.law.used[0]
+    assert taken[-1] <= 6

@@ -280,3 +280,21 @@ def test_what_the_status_says_already_is_no_news_to_an_operator_that_starts_anew
     status = told(lesson_of(found.decisions, 0), now=Moment(found.now, WALL))
     assert not gist_in(scaler_of(WEB_SPEC, status=status)).outdated_by(gist_of(found.record))
     assert gist_in(scaler_of(WEB_SPEC)).outdated_by(gist_of(found.record))
+
+
+@pytest.mark.parametrize("load", ["0", "0 requests/s", "1e308 requests/s", "-3 cores", "inf", "much"])
+def test_a_load_that_cannot_be_one_is_not_read_back_and_stops_nobody(load: str) -> None:
+    capacities = [{"name": "cpu", "loadPerPod": load}]
+    status = edited(told(LESSON), loadPerPod=load, established=load, capacities=capacities)
+    lesson = lesson_in(WEB_SPEC, status, NOW)
+    assert lesson is not None
+    assert (lesson.capacities, math.isnan(lesson.per_pod), math.isnan(lesson.established)) == ({}, True, True)
+    gist = gist_in(dataclasses.replace(scaler_of(WEB_SPEC), status=status))
+    assert gist.outdated_by(Gist(gist.floors, 30.0))
+
+
+def test_a_time_that_was_never_set_is_not_read_back() -> None:
+    floors = [{"name": "memory", "value": "61.2%", "confidence": "87%", "since": "0001-01-01T00:00:00Z"}]
+    lesson = lesson_in(WEB_SPEC, edited(told(LESSON), floors=floors), NOW)
+    assert lesson is not None
+    assert lesson.floors == {}

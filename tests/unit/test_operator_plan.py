@@ -242,7 +242,7 @@ def test_the_demand_is_what_the_first_latency_histogram_counts(planner: Planner)
         )
 
 
-@pytest.mark.parametrize("dimension", [MEMORY, QUEUE, INGRESS])
+@pytest.mark.parametrize("dimension", [MEMORY, QUEUE])
 def test_without_a_histogram_of_its_pods_the_demand_is_cpu_cores_even_without_a_cpu_dimension(
     planner: Planner, dimension: dict[str, Any]
 ) -> None:
@@ -251,6 +251,13 @@ def test_without_a_histogram_of_its_pods_the_demand_is_cpu_cores_even_without_a_
         LoadKind.CORES,
         {Signal.NEWEST: cpu.newest(WINDOW), Signal.SERVED: cpu.served(WINDOW)},
     )
+
+
+def test_what_a_gateway_counts_is_the_demand_wherever_a_dimension_names_it(planner: Planner) -> None:
+    kind, signals = demand(plan(planner, asking(CPU, LATENCY, INGRESS)))
+    assert kind is LoadKind.ARRIVALS
+    assert signals.keys() == {Signal.ARRIVALS}
+    assert "nginx_ingress_controller_request_duration_seconds_count" in signals[Signal.ARRIVALS]
 
 
 def test_a_source_without_cores_of_pods_gives_no_demand_unasked(planner: Planner) -> None:

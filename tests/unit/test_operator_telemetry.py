@@ -164,7 +164,7 @@ def test_a_dimension_that_pods_do_not_lower_is_one_also_in_proportion() -> None:
 def test_pods_that_wait_for_nodes_are_counted() -> None:
     waiting = (Pod.of(None, ready=False, unscheduled=True),) * 2
     found = scraped({WEB: sighting(record(Case(spec(), (*even(3, 1.0), *waiting))))})
-    assert of(found["compositescaler_pods"]) == {"ready": 3.0, "unready": 2.0, "waitingForNodes": 2.0}
+    assert of(found["compositescaler_pods"]) == {"ready": 3.0, "unready": 0.0, "waitingForNodes": 2.0}
 
 
 def test_the_series_of_a_scaler_vanish_with_it() -> None:
