@@ -107,6 +107,9 @@ class Fixed:
     def of(cls, scalers: Scalers) -> Self:
         """What follows from these settings."""
         weight = np.minimum(scalers.weight, LARGEST)
+        # A weight of next to nothing has no such value.
+        with np.errstate(over="ignore"):
+            alone = np.where(scalers.used, weight, 1.0) ** (-1.0 / scalers.norm[:, None])
         return cls(
             squares=bool((scalers.norm == 2).all()),
             unweighted=bool((scalers.weight[scalers.used] == 1).all()),
@@ -117,7 +120,7 @@ class Fixed:
             shared=bool((scalers.used & ~scalers.per_pod).any()),
             weight=weight,
             cap=np.minimum(scalers.cap, LARGEST),
-            alone=np.where(scalers.used, weight, 1.0) ** (-1.0 / scalers.norm[:, None]),
+            alone=alone,
             proving_cap=np.where(scalers.proves, scalers.cap, np.inf).min(axis=1, initial=np.inf),
         )
 

@@ -142,12 +142,14 @@ def alone(scalers: Scalers, capacity: Floats, f: Floats, target: Floats) -> Floa
 
 def reach(scalers: Scalers, f: Floats, target: Floats) -> Floats:
     """The same in capacities of each dimension, which may be infinite and are never 0."""
-    y = target[:, None] * scalers.fixed.alone
-    v = y
-    if scalers.fixed.queues:
-        rest = 1 - f
-        v = np.where(scalers.queues, y / (f / rest + y) / rest, y)
-    return np.where(y > scalers.cap, np.inf, v)
+    # With a weight of next to nothing there is no such load: what overflows, or is not a number in the end, is infinite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = target[:, None] * scalers.fixed.alone
+        v = y
+        if scalers.fixed.queues:
+            rest = 1 - f
+            v = np.where(scalers.queues, y / (f / rest + y) / rest, y)
+    return np.where((y <= scalers.cap) & (v < np.inf), v, np.inf)
 
 
 def normalized_at(scalers: Scalers, capacity: Floats, f: Floats, load: Floats) -> Floats:
@@ -173,28 +175,30 @@ def solve(scalers: Scalers, far: Floats, f: Floats, capacity: Floats, target: Fl
         return u
     # Where all rows are meant nothing has to be picked.
     rows: NDArray[np.intp] | slice = slice(None) if len(some) == len(u) else some
-    finite = finite[:, rows]
-    power, weight = scalers.norm[rows], np.where(finite, scalers.fixed.weight.T[:, rows], 0.0)
-    inverse = np.where(finite, 1.0 / capacity.T[:, rows], 0.0)
-    at = u[rows]
-    # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
-    queues = scalers.queues.T[:, rows] & finite
-    steep: Floats | None = None
-    scale = inverse / target[rows]
-    if queues.any():
-        f = f.T[:, rows]
-        steep = np.where(queues, (1 - f) * inverse, 0.0)
-        scale = np.where(queues, f * inverse, inverse) / target[rows]
-    squared = scalers.fixed.squares or bool((power == 2).all())
-    growth = scale
-    for _ in range(ROUNDS):
-        if steep is not None:
-            room = 1.0 - steep * at
-            growth = scale / room
-        y = growth * at
-        terms = weight * (y if squared else y ** (power - 1))
-        excess = np.add.reduce(terms * y, axis=0) - 1.0
-        slope = terms * growth if steep is None else terms * growth / room
-        at = at - excess / (power * np.add.reduce(slope, axis=0))
+    # A capacity of next to nothing overflows, and a step of Newton's with it is none.
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = finite[:, rows]
+        power, weight = scalers.norm[rows], np.where(finite, scalers.fixed.weight.T[:, rows], 0.0)
+        inverse = np.where(finite, 1.0 / capacity.T[:, rows], 0.0)
+        at = u[rows]
+        # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
+        queues = scalers.queues.T[:, rows] & finite
+        steep: Floats | None = None
+        scale = inverse / target[rows]
+        if queues.any():
+            f = f.T[:, rows]
+            steep = np.where(queues, (1 - f) * inverse, 0.0)
+            scale = np.where(queues, f * inverse, inverse) / target[rows]
+        squared = scalers.fixed.squares or bool((power == 2).all())
+        growth = scale
+        for _ in range(ROUNDS):
+            if steep is not None:
+                room = 1.0 - steep * at
+                growth = scale / room
+            y = growth * at
+            terms = weight * (y if squared else y ** (power - 1))
+            excess = np.add.reduce(terms * y, axis=0) - 1.0
+            slope = terms * growth if steep is None else terms * growth / room
+            at = at - excess / (power * np.add.reduce(slope, axis=0))
     u[rows] = at
     return u

@@ -188,7 +188,7 @@ def forecast(
     newest_then = learned.newest[rows, then]
     expected_then = np.where(present, learned.expected[rows, then], np.nan)
     fades = 1.0 - forgets(cycle, REMEMBERED)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rise = (newest_then - mean_then) / mean_then
         came = (demand.newest - mean_then) / mean_then
         half_a_pod = per_pod / 2

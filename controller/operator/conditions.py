@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from controller.api import Condition as WrittenCondition
-from controller.api import ConditionStatus, ConditionType, Reason
+from controller.api import ConditionStatus, ConditionType, Reason, format_number
 from controller.engine import Record, Stage, sentences
 from controller.operator.clock import Moment, rfc3339
 from controller.operator.scalers import Problem
@@ -121,7 +121,8 @@ def _ineffective(record: Record, now: Moment) -> Condition:
             kind,
             False,
             Reason.PODS_HELP,
-            f"it is being tried whether pods lower {trial.dimension}; until then it asks for few",
+            f"it is being tried whether pods lower {trial.dimension}, from {format_number(trial.tried.load_from)} a pod on; "
+            "until that is known it may grow the target by efficacy.authority only",
         )
     until = rfc3339(now.wall + (trial.until - now.monotonic))
     return Condition(kind, True, Reason.PODS_DO_NOT_HELP, sentences.of_ineffective(trial.tried, until))
