@@ -170,7 +170,7 @@ def test_in_proportion_pods_that_do_not_help_are_told_of_as_well() -> None:
     found.see(Case(shaped, even(20, 1.0)), times=6)
     condition = of_run(found)[INEFFECTIVE]
     assert said(condition) == (True, Reason.PODS_DO_NOT_HELP)
-    assert condition.message.startswith("with 10 Ready pods and then 20, delay went from 1 to 1: ")
+    assert condition.message.startswith("with 10 Ready pods and then 19, delay went from 1 to 1: ")
 
 
 def test_a_dimension_that_is_being_tried_is_no_failure_yet() -> None:
