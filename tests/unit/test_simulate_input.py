@@ -158,3 +158,11 @@ def test_a_million_rows_are_ready_to_run_within_ten_seconds(tmp_path: Path) -> N
     request = Request.of(file=file, stretch=Stretch(day=600))
     assert time.process_time() - began < 10.0
     assert request.trace.duration == 86400.0
+
+
+def test_more_than_can_be_simulated_is_refused_with_how_much_it_is(refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "far.csv"
+    file.write_text("seconds,load\n0,1\n1e300,2\n")
+    assert "days to simulate" in refused("--trace", str(file))
+    file.write_text("seconds,load\n0,1\n86400,2\n")
+    assert "That is 300,000 days to simulate" in refused("--trace", str(file), "--seeds", "100000")
