@@ -40,6 +40,8 @@ JUMPS, NOTHING = 10.0, 0.1
 LOADED, FADES = 0.2, 12 * 3600.0
 #: So many targets are no value of a pod that lives.
 ABSURD: Final = 1e6
+#: Less is no load of a pod (requests/s, cores).
+LEAST: Final = 1e-9
 #: Below this a dimension shows more noise than load.
 LITTLE: Final = 0.1
 #: Beyond this many targets a time tells of a backlog, not of a queue in balance.
@@ -84,7 +86,7 @@ def learn_linear(
     # A dimension that should be half full and is nearly empty contradicts what is known of it, however little it shows.
     contradicts = known & (u >= before / 2)
     busy = np.where(scalers.memory, 1.0, 0.5)
-    tells = ((y > LITTLE) & loaded[:, None] | (y > busy) | contradicts) & ~scalers.queues & (u > 0) & (y < ABSURD)
+    tells = ((y > LITTLE) & loaded[:, None] | (y > busy) | contradicts) & ~scalers.queues & (u > LEAST) & (y < ABSURD)
     # One sample moves a capacity tenfold at the most and weighs as much as four: a counter that jumped is soon forgotten.
     y = np.where(known, np.maximum(y, u / (JUMPS * before)), y)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -90,7 +90,9 @@ def evaluate(
     reachable = ~floors.unreachable(scalers, floor)
     magnitude = measure(scalers, samples, quality, floor, quality.valid & reachable)
     proposal = propose(scalers, samples, quality, magnitude)
-    proposal, reckoned, learned = law.respond(scalers, samples, quality, magnitude, proposal, floor, learned, now)
+    # Broken counters make infinities and none of numbers; they are judged by being that, where they are used.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        proposal, reckoned, learned = law.respond(scalers, samples, quality, magnitude, proposal, floor, learned, now)
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
