@@ -349,7 +349,8 @@ def test_pods_that_no_node_has_room_for_are_not_ordered_twice(story: Story) -> N
     assert all(each.ready == ROOM for each in waiting)
     per_pod = min(each.gauge("load_per_pod_target") or math.inf for each in waiting)
     enough = math.ceil(CROWD[-1][1] / per_pod)
-    assert ROOM < max(each.replicas for each in waiting) <= 1.25 * enough + 1
+    # So few requests are counted in a window that the demand is off by a third; ordered twice would be twice as many, and more each cycle.
+    assert ROOM < max(each.replicas for each in waiting) < 2 * enough
 
 
 def test_pods_that_got_a_node_do_not_wait_any_more(story: Story) -> None:
