@@ -20,9 +20,10 @@ def sum_by_scaler(of: Rows, numbers: Floats, count: int) -> Floats:
 
 def sum_rows_by_scaler(of: Rows, numbers: Floats, count: int) -> Floats:
     """The sums (n, count) of each row of the `numbers` (n, P), as by `sum_by_scaler`."""
-    rows = len(numbers)
-    cells = (of + np.arange(0, rows * count, max(count, 1))[:, None]).ravel()
-    return sum_by_scaler(cells, numbers.ravel(), rows * count).reshape(rows, count)
+    sums = np.empty((len(numbers), count))
+    for row, each in zip(sums, numbers, strict=True):
+        row[:] = np.bincount(of, weights=each, minlength=count)
+    return sums
 
 
 def count_by_scaler(of: Rows, which: Flags, count: int) -> Ints:

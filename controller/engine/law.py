@@ -333,7 +333,7 @@ def _of_old_pods(
     pods[pods == 0] = np.nan
 
     def mean(columns: Floats) -> Floats:
-        return (sum_rows_by_scaler(of, columns.T if everything else columns.T[:, rows], count) / pods).T
+        return (sum_rows_by_scaler(of, columns.T if everything else columns.T.take(rows, axis=1), count) / pods).T
 
     y = mean(magnitude.of_pods)
     values = np.full(y.shape, np.nan)

@@ -9,9 +9,10 @@ With every weight >= 1, m <= 1 implies that every dimension is at or below its t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.api import Aggregation
 from controller.engine.batch import AGGREGATIONS, LARGEST, Flags, Floats, Ints, Samples, Scalers
@@ -44,13 +45,7 @@ class Magnitude:
 def normalize(values: Floats, target: Floats, floor: Floats, cap: Floats) -> Floats:
     """The excess over idle in units of the excess at the target, clipped to [0, cap]; any broadcastable shapes, NaN stays NaN."""
     with np.errstate(over="ignore"):
-        return _clipped((values - floor) / (target - floor), np.minimum(cap, LARGEST))
-
-
-def _clipped(y: Floats, cap: Floats) -> Floats:
-    # Twice as fast as np.clip, which checks its arguments in Python.
-    clipped: Floats = np.minimum(np.maximum(y, 0.0), cap)
-    return clipped
+        return np.clip((values - floor) / (target - floor), 0.0, np.minimum(cap, LARGEST))
 
 
 def norm(normalized: Floats, weight: Floats, power: Floats) -> tuple[Floats, Floats]:
@@ -71,10 +66,10 @@ def _norm(y: Floats, weight: Floats | None, power: Floats | None) -> tuple[Float
         np.fmax(largest, row, out=largest)
     # Relative to the largest entry, powers stay within [0, 1] whatever p and y are; with p infinite only the largest is not 0.
     relative = y / np.where(largest > 0, largest, 1.0)
-    shares = relative * relative
+    # Squares, which nearly all are, without the cost of the general power.
+    shares = np.multiply(relative, relative, out=relative if power is None else None)
     others = () if power is None else np.flatnonzero(power != 2)
     if power is not None and len(others):
-        # Squares, which nearly all are, without the cost of the general power.
         shares[:, others] = relative[:, others] ** power[others]
     if weight is not None:
         shares *= weight
@@ -92,20 +87,30 @@ def measure(scalers: Scalers, samples: Samples, quality: Quality, floor: Floats,
     """The magnitude of every scaler over the `counted` dimensions (S, D), above this `floor` (S, D) in each dimension's unit."""
     of, fixed = samples.scaler, scalers.fixed
     count = len(scalers)
-    own = (counted & scalers.per_pod).T[:, of] & quality.good.T
+
+    def of_pods(columns: NDArray[Any]) -> NDArray[Any]:
+        # What each pod's scaler has, (D, P); indexing takes six times as long.
+        return columns.T.take(of, axis=1)
+
+    own = of_pods(counted & scalers.per_pod)
+    own &= quality.good.T
     shared: Floats | float = np.nan
     if fixed.shared:
-        shared = np.where(counted & ~scalers.per_pod, samples.target_values, np.nan).T[:, of]
+        shared = of_pods(np.where(counted & ~scalers.per_pod, samples.target_values, np.nan))
     values = np.where(own, samples.values.T, shared)
-    # What depends on the scaler alone is worked out before it is handed to its pods.
+    # `normalize`, where what depends on the scaler alone is worked out before it is handed to its pods, and in place: memory of this
+    # size is dear to get.
     with np.errstate(over="ignore"):
-        y = _clipped((values - floor.T[:, of]) / (scalers.target - floor).T[:, of], fixed.cap.T[:, of])
-    weight = None if fixed.unweighted else fixed.weight.T[:, of]
+        y = values - of_pods(floor)
+        y /= of_pods(scalers.target - floor)
+    np.maximum(y, 0.0, out=y)
+    np.minimum(y, of_pods(fixed.cap), out=y)
+    weight = None if fixed.unweighted else of_pods(fixed.weight)
     pod, pod_shares = _norm(y, weight, None if fixed.squares else scalers.norm[of])
 
     absent = np.isnan(y)
     if not counted.all():
-        absent &= counted.T[:, of]
+        absent &= of_pods(counted)
     complete = samples.ready & ~np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(counted, axis=1)[of]
     pods = count_by_scaler(of, complete, count)
     portions = _portions(scalers, of, pod, complete, pods)
@@ -114,14 +119,15 @@ def measure(scalers: Scalers, samples: Samples, quality: Quality, floor: Floats,
     of_some, portions = (of, portions) if everything else (of[some], portions[some])
 
     def over_pods(rows: Floats) -> Floats:
-        return sum_rows_by_scaler(of_some, portions * (rows if everything else rows[:, some]), count)
+        return sum_rows_by_scaler(of_some, portions * (rows if everything else rows.take(some, axis=1)), count)
 
     measurable = pods > 0
     total = np.where(measurable, over_pods(pod[None, :])[0], np.nan)
     # An average of the largest doubles may be rounded to infinity.
     seen = np.minimum(over_pods(values), _GREATEST)
     normalized = over_pods(y)
-    shares = over_pods(pod * pod_shares) / np.where(total > 0, total, 1.0)
+    pod_shares *= pod
+    shares = over_pods(pod_shares) / np.where(total > 0, total, 1.0)
     unknown = ~(counted.T & measurable)
     for each in (seen, normalized, shares):
         each[unknown] = np.nan

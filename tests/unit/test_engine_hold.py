@@ -143,9 +143,9 @@ def test_after_a_restart_nothing_goes_down_for_the_hold() -> None:
     world.run(600)
     assert world.learned is not None
     capacity, taught = world.learned.squares, world.learned.taught
-    products = world.learned.products
+    products, peak = world.learned.products, world.learned.peak
     # What stands in status is known again, what was needed lately is not.
-    world.learned = replace(Learned.empty(1, 1), squares=capacity, products=products, taught=taught)
+    world.learned = replace(Learned.empty(1, 1), squares=capacity, products=products, taught=taught, peak=peak)
     started = world.now
     seen = next(world.cycles(15))
     assert seen.law.used[0]

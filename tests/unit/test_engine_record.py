@@ -395,7 +395,7 @@ def test_without_a_demand_a_trial_is_told_in_pods() -> None:
     assert trial is not None
     assert trial.dropped
     assert sentences.of_ineffective(trial.tried, "noon").startswith(
-        "with 10 Ready pods and then 20, delay went from 1 to 1: pods do not lower it"
+        "with 10 Ready pods and then 19, delay went from 1 to 1: pods do not lower it"
     )
 
 
