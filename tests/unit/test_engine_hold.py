@@ -143,9 +143,10 @@ def test_after_a_restart_nothing_goes_down_for_the_hold() -> None:
     world.run(600)
     assert world.learned is not None
     capacity, taught = world.learned.squares, world.learned.taught
-    products, peak = world.learned.products, world.learned.peak
+    products, peak, at = world.learned.products, world.learned.peak, world.learned.evaluated_at
     # What stands in status is known again, what was needed lately is not.
-    world.learned = replace(Learned.empty(1, 1), squares=capacity, products=products, taught=taught, peak=peak)
+    empty = Learned.empty(1, 1)
+    world.learned = replace(empty, squares=capacity, products=products, taught=taught, peak=peak, evaluated_at=at)
     started = world.now
     seen = next(world.cycles(15))
     assert seen.law.used[0]
