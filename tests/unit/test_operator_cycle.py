@@ -8,6 +8,7 @@ import logging
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from controller.api import Reason, Status
@@ -50,7 +51,9 @@ async def no_failures(*_: object) -> dict[Any, Any]:
 
 def cycle(reporter: Any) -> Cycle:
     planner: Any = SimpleNamespace(
-        plan=lambda scalers, width: SimpleNamespace(queries=(), per_pod=None, by_source=dict)
+        plan=lambda scalers, width: SimpleNamespace(
+            queries=(), per_pod=np.zeros((len(scalers), width), np.bool_), by_source=dict
+        )
     )
     return Cycle(
         store=ScalerStore(),
