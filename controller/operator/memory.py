@@ -221,8 +221,8 @@ class Knowledge:
     ) -> Learned:
         """The state for an evaluation of `scalers` at `at`; the same object as the last time means the same rows.
 
-        `lores` gives them in the order of their rows, and `teach` what the status of a row's scaler remembers; it is not asked
-        where other things were measured a moment ago, for that is what the status is about.
+        `lores` gives them in the order of their rows, and `teach` what the status of a row's scaler remembers, asked row after row; it
+        is not asked where other things were measured a moment ago, for that is what the status is about.
         """
         if scalers is not self._scalers:
             self._move(scalers, lores(), at, teach)
@@ -245,10 +245,11 @@ class Knowledge:
         if len(rows) != len(self.state) or width != self.state.dimensions or (rows != np.arange(len(rows))).any():
             self.state = self.state.take(rows, width)
         row_of = {key: row for row, key in enumerate(lores)}
-        back = {key: self._parked.pop(key) for key in lores.keys() - kept if key in self._parked}
+        back = {key: self._parked.pop(key) for key in lores if key not in kept and key in self._parked}
         back = {key: each for key, each in back.items() if each.lore == lores[key]}
         self._unpark(back, row_of)
-        for key in lores.keys() - kept - back.keys():
+        # In the order of their rows, not of a set, which every process shuffles anew: a log reads the same from start to start.
+        for key in (each for each in lores if each not in kept and each not in back):
             known = before.get(key)
             if known is None or known == lores[key] or known.subject.uid != lores[key].subject.uid:
                 lesson = teach(row_of[key])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from itertools import pairwise
 from typing import Any
 
 from tests.e2e.cluster import NAME, NAMESPACE, session
@@ -71,9 +72,12 @@ class Journal:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop looking; `look` still can."""
         self._stop.set()
         self._thread.join()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._session.close()
 
     @property
@@ -94,23 +98,38 @@ class Journal:
         """The last look."""
         return self.entries[namespace][-1]
 
+    def settled(self, seconds: float, namespace: str = NAMESPACE) -> list[Entry]:
+        """The looks at a count that had stood for so long, and at the next look still did, while the operator was there all the time."""
+        found, since, before = [], 0.0, None
+        for each, following in pairwise(self.entries[namespace]):
+            if each.replicas != before or not each.gauges:
+                since, before = each.at, each.replicas
+            if each.at - since >= seconds and following.replicas == each.replicas:
+                found.append(each)
+        return found
+
+    def look(self) -> dict[str, Entry]:
+        """One look at every namespace, now."""
+        # In this order: a count that the status or the gauges tell of was written before, so the next look sees it.
+        targets = self._get("/apis/apps/v1/deployments")
+        scalers = self._get("/apis/compositescaler.io/v1alpha1/compositescalers")
+        gauges = self._gauges()
+        return {
+            namespace: Entry(
+                self.now,
+                target["spec"]["replicas"],
+                target.get("status", {}).get("replicas", 0),
+                target.get("status", {}).get("readyReplicas", 0),
+                scalers.get(namespace, {}).get("status", {}),
+                gauges.get(namespace, {}),
+            )
+            for namespace, target in targets.items()
+        }
+
     def _run(self) -> None:
         while not self._stop.wait(0.2):
-            targets = self._get("/apis/apps/v1/deployments")
-            scalers = self._get("/apis/compositescaler.io/v1alpha1/compositescalers")
-            gauges = self._gauges()
-            for namespace, target in targets.items():
-                status = target.get("status", {})
-                self.entries.setdefault(namespace, []).append(
-                    Entry(
-                        self.now,
-                        target["spec"]["replicas"],
-                        status.get("replicas", 0),
-                        status.get("readyReplicas", 0),
-                        scalers.get(namespace, {}).get("status", {}),
-                        gauges.get(namespace, {}),
-                    )
-                )
+            for namespace, entry in self.look().items():
+                self.entries.setdefault(namespace, []).append(entry)
 
     def _gauges(self) -> dict[str, dict[str, dict[str, float]]]:
         """By namespace; empty while the operator is away."""

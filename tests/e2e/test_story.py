@@ -42,7 +42,8 @@ LOW, HIGH = 80.0, 450.0
 #: (seconds of the story, requests per second)
 LOAD = ((0, LOW), (18, LOW), (28, HIGH), (60, HIGH), (64, LOW), (400, LOW))
 STABILIZATION = 12.0
-#: The range of the rates, and for how long the load has run when the operator begins: its first samples cover their window.
+CYCLE = 1.0
+#: The range of the rates, and for how long the load has run when the scalers come: their first samples cover it.
 WINDOW, LEAD = 5.0, 7.0
 
 PROPORTIONAL, CROWDED, SLOW = "shop-proportional", "crowded", "slow"
@@ -53,6 +54,8 @@ CROWD = ((0, 50.0), (18, 50.0), (28, 150.0), (400, 150.0))
 #: Four pods carry it at their CPU target; half a second of each request is a dependency's.
 STEADY = ((0, 120.0), (400, 120.0))
 DEPENDENCY_SECONDS = 0.5
+#: By default: so many times what CPU and memory need may a dimension order that has not shown that pods lower it.
+AUTHORITY = 1.5
 #: To begin with. As many as the low load needs: what the law learns in a rough start it forgets in an hour, and there is none here.
 PODS = {NAMESPACE: 4, PROPORTIONAL: 4, CROWDED: 3, SLOW: 4}
 #: At most so many are left for the low load.
@@ -61,9 +64,13 @@ FEW = 8
 
 @dataclass
 class Story:
-    """Everything that the tests look at; `truth` by namespace, on the journal's clock."""
+    """Everything that the tests look at; `truth` by namespace, on the journal's clock.
+
+    `final` is what stands, by namespace, when the operator has ended: nothing moves any more between one look and the next.
+    """
 
     journal: Journal
+    final: dict[str, Entry]
     truth: dict[str, list[Second]]
     events: list[dict[str, Any]]
     metrics: Metrics
@@ -152,26 +159,26 @@ def _run(
         for name, each in (("default", prometheus), ("steady", steady))
     }
     configuration = {"interval": "1s", "evaluationDelay": "0s", "sources": sources}
-    for manifest in (
-        _scaler(NAMESPACE),
-        _scaler(PROPORTIONAL, magnitude={"response": "Proportional"}),
-        _scaler(CROWDED, source="steady"),
-    ):
-        cluster.kubectl("apply", "-f", "-", input=manifest)
     with ExitStack() as stack:
+        # It waits for scalers before the load begins: the chapters follow the load's clock, however long a process takes to start.
+        operator = stack.enter_context(OperatorProcess(folder, kubeconfig, configuration))
         for load in loads.values():
             stack.enter_context(load.runner)
-        time.sleep(LEAD)
-        operator = stack.enter_context(OperatorProcess(folder, kubeconfig, configuration))
-        journal = Journal(cluster, operator.metrics)
-        leads = {namespace: load.plant.now for namespace, load in loads.items()}
-        began = time.monotonic()
-        journal.start()
+        began = time.monotonic() + LEAD
 
         def at(seconds: float) -> None:
             time.sleep(max(0.0, began + seconds - time.monotonic()))
 
+        at(0)
+        journal = stack.enter_context(closing(Journal(cluster, operator.metrics)))
+        journal.start()
         journal.mark("low load")
+        for manifest in (
+            _scaler(NAMESPACE),
+            _scaler(PROPORTIONAL, magnitude={"response": "Proportional"}),
+            _scaler(CROWDED, source="steady"),
+        ):
+            cluster.kubectl("apply", "-f", "-", input=manifest)
         at(18)
         journal.mark("rising")
         at(34)
@@ -212,16 +219,17 @@ def _run(
         journal.mark("end")
         journal.stop()
         metrics = operator.metrics()
-        events = json.loads(cluster.kubectl("get", "events", "-A", "-o", "json").stdout)["items"]
         get = cluster.kubectl("get", "csc", "-n", NAMESPACE, "-o", "wide").stdout
         describe = cluster.kubectl("describe", "csc", NAME, "-n", NAMESPACE).stdout
-        log += operator.lines()
         operator.stop()
+        log += operator.lines()
+        final = journal.look()
+        events = json.loads(cluster.kubectl("get", "events", "-A", "-o", "json").stdout)["items"]
     truth = {
-        namespace: [each._replace(at=each.at - leads[namespace]) for each in load.plant.truth()]
+        namespace: [each._replace(at=each.at - LEAD) for each in load.plant.truth()]
         for namespace, load in loads.items()
     }
-    return Story(journal, truth, events, metrics, took, log, get, describe)
+    return Story(journal, final, truth, events, metrics, took, log, get, describe)
 
 
 def _draw(story: Story, settings: PlantSettings) -> None:
@@ -374,31 +382,50 @@ def test_a_dimension_that_pods_do_not_lower_is_named_and_asks_for_no_more(story:
 
 
 def test_a_slow_dependency_grows_the_target_by_its_authority_and_no_further(story: Story) -> None:
-    # Authority is 1.5 by default, of what the measured demand needs; in proportion the first step alone would be three times as many.
-    seen = story.journal.entries[SLOW]
-    most, demand = max(each.replicas for each in seen), max(each.gauge("demand_ahead") or 0.0 for each in seen)
-    assert PODS[SLOW] < most <= 1.5 * PODS[SLOW] * demand / STEADY[0][1] + 1
+    # In proportion the first order alone would be three times as many pods.
+    end = story.final[SLOW].status
+    established = float(end["learned"]["established"].split()[0])
+    orders = [each for each in story.journal.entries[SLOW] if _orders(each)]
+    assert {each.gauge("replicas", "desired") for each in orders} == {
+        each["to"] for each in end["scaleEvents"] if each["to"] > each["from"]
+    }
+    # The first is of pods that all carried the load for long, so that what the cycle saw tells the number exactly.
+    first = orders[0]
+    assert _gauge(first, "replicas", "proposed") == math.ceil(AUTHORITY * _carried_without_latency(first))
+    for each in orders:
+        # Later the old pods' memory still shows the load that they had, and the demand of a moment is not what its mean is.
+        seen = max(_carried_without_latency(each), _gauge(each, "demand_ahead") / established)
+        assert _gauge(each, "replicas", "proposed") <= math.ceil(AUTHORITY * 1.25 * seen), f"at {each.at:.1f} s"
+    assert max(each.replicas for each in story.journal.entries[SLOW]) > PODS[SLOW]
 
 
 @BOTH
 def test_status_events_and_metrics_tell_the_same_story(story: Story, shop: str) -> None:
-    status = story.journal.latest(shop).status
-    labels = (("name", NAME), ("namespace", shop))
-    changes = [(each["from"], each["to"]) for each in status["scaleEvents"]]
+    end = story.final[shop]
+    changes = [(each["from"], each["to"]) for each in end.status["scaleEvents"]]
     assert changes, "scale events are remembered in status"
     assert all(after == before for (_, after), (before, _) in pairwise(changes))
-    assert changes[-1][1] == story.journal.latest(shop).replicas
+    assert changes[-1][1] == end.status["desiredReplicas"] == end.replicas
     sizes = story.told(shop, "SuccessfulRescale")
     assert {int(text.split(";")[0].removeprefix("New size: ")) for text in sizes} == {to for _, to in changes}
     assert all(" reason: " in text for text in sizes)
     writes = [each for each in story.log if each["logger"].endswith("writes") and each.get("namespace") == shop]
     assert [(each["from"], each["to"]) for each in writes if "to" in each] == changes
-    desired = story.metrics["compositescaler_replicas"][(*labels, ("stage", "desired"))]
-    assert desired == status["desiredReplicas"] == story.journal.latest(shop).replicas
-    assert status["currentReplicas"] == story.journal.latest(shop).replicas
-    shown = story.metrics["compositescaler_dimension_share"]
-    assert sum(shown[(("dimension", name), *labels)] for name in ("cpu", "memory", "latency")) == pytest.approx(1)
+    shares = [story.journal.latest(shop).gauge("dimension_share", name) for name in ("cpu", "memory", "latency")]
+    assert sum(each or 0.0 for each in shares) == pytest.approx(1)
     assert story.metrics["compositescaler_scalers"][()] == len(PODS)
+
+
+@BOTH
+def test_status_and_metrics_tell_a_new_count_within_three_cycles(story: Story, shop: str) -> None:
+    # The cycle that changes the count still tells the old one as the current, the next one that it was made.
+    settled = story.journal.settled(3 * CYCLE, shop)
+    assert len({each.replicas for each in settled}) > 1, "the count changed, and stood for a while before and after"
+    for each in settled:
+        told = (each.status["currentReplicas"], each.status["desiredReplicas"])
+        assert told == (each.replicas, each.replicas), f"at {each.at:.1f} s"
+        measured = (each.gauge("replicas", "current"), each.gauge("replicas", "desired"))
+        assert measured == (each.replicas, each.replicas), f"at {each.at:.1f} s"
 
 
 def test_the_pictures_of_both_responses_are_written_side_by_side(story: Story) -> None:
@@ -422,6 +449,23 @@ def test_kubectl_get_shows_the_columns_that_people_look_for(story: Story) -> Non
     ]  # fmt: skip
     assert row.split()[:4] == [NAME, NAME, "2", "30"]
     assert row.split()[7:9] == ["True", "True"]
+
+
+def _orders(entry: Entry) -> bool:
+    """Whether the cycle that was seen ordered more pods."""
+    return (entry.gauge("replicas", "desired") or 0.0) > (entry.gauge("replicas", "current") or math.inf)
+
+
+def _carried_without_latency(entry: Entry) -> float:
+    """How many pods at their target a cycle saw to be needed by CPU and memory, which is what authority is of."""
+    cpu, memory = (_gauge(entry, "dimension_normalized", each) for each in ("cpu", "memory"))
+    return _gauge(entry, "pods", "ready") * math.hypot(cpu, memory)
+
+
+def _gauge(entry: Entry, name: str, label: str = "") -> float:
+    found = entry.gauge(name, label)
+    assert found is not None, f"no {name} at {entry.at:.1f} s"
+    return found
 
 
 def _waiting(entry: Entry) -> int:

@@ -287,6 +287,13 @@ def test_a_scaler_learns_the_same_whoever_comes_and_goes_beside_it() -> None:
     same(among.knowledge.state, 2, alone.knowledge.state, 0)
 
 
+def test_scalers_that_are_met_together_are_asked_for_in_the_order_of_their_rows() -> None:
+    # Ten of them: an order that comes about by chance is not this one.
+    office, keys = Office(), [("shop", f"web-{at}") for at in (3, 7, 0, 9, 4, 1, 8, 2, 6, 5)]
+    office.cycle(dict.fromkeys(keys, 100.0))
+    assert office.asked == keys
+
+
 def test_a_scaler_that_was_away_goes_on_where_it_was() -> None:
     office = Office()
     before = office.cycle({A: 300.0, B: 200.0}, times=20)
