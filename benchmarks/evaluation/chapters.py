@@ -57,7 +57,9 @@ def pareto(found: list[Mark]) -> list[str]:
     ]
     rows = []
     for mark in found:
-        study = reference.PARETO[mark.load, mark.mark]
+        study = reference.PARETO.get((mark.load, mark.mark))
+        if study is None:
+            continue
         pairs = (("hpa-cpu", study.hpa_cpu), ("keda", study.keda), (OURS, study.law), (BOUND, study.bound))
         rows.append(
             [mark.title]
@@ -160,7 +162,7 @@ def ablation(results: Results) -> list[str]:
 
 def sensitivity(results: Results) -> list[str]:
     """Each constant halved and doubled, on the first 70 %; and those of the test of efficacy on the slow dependency."""
-    found = results.get("sensitivity") or {}
+    found = (results.get("sensitivity") or {}) | (results.get("sensitivity/hours") or {})
     lines = []
     if found:
         marks = {name: by_name(name).marks[1] for name in found}

@@ -75,6 +75,7 @@ def all_tasks() -> list[Task]:
         Task(f"ablation/{names[0]}", partial(_ablation, names), 450.0 / 3**at) for at, names in enumerate(TOGETHER)
     ]
     tasks.append(Task("sensitivity", _sensitivity, 250.0))
+    tasks.append(Task("sensitivity/hours", _sensitivity_of_hours, 10.0))
     tasks.append(Task("sensitivity/efficacy", _efficacy, 60.0))
     return tasks
 
@@ -160,6 +161,17 @@ def _sensitivity(folder: Path | None) -> Any:
         prices=CENTRE,
         tuning=True,
         pieces=1,
+        around=variants.around(chosen),
+    )
+
+
+def _sensitivity_of_hours(folder: Path | None) -> Any:
+    chosen = variants.sensitivity(variants.SENSITIVITY)
+    return run_contenders(
+        [load for load in map(by_name, TOGETHER[1]) if _there(load, folder)],
+        folder,
+        [variant.contender for variant in chosen],
+        tuning=True,
         around=variants.around(chosen),
     )
 

@@ -175,6 +175,8 @@ SENSITIVITY: Final = (
     "hold.OTHERWISE",
     "hold.MOST_PATIENCE",
     "hold.REGRET",
+    "law.EXPERIENCE",
+    "law.FIRST_WINDOWS",
     "capacity.LINEAR",
     "capacity.FALLING",
     "capacity.RISING",

@@ -155,7 +155,7 @@ def test_a_changed_constant_changes_its_own_run_alone_and_is_put_back() -> None:
 
 def test_every_goal_and_figure_of_the_study_has_something_that_is_run() -> None:
     marks = {(load.name, mark) for load in LOADS for mark in load.marks}
-    assert set(reference.PARETO) == marks
+    assert set(reference.PARETO) <= marks
     assert {(goal.load, goal.mark) for goal in reference.GOALS} <= marks
     assert {case for case, _ in reference.ADVERSARIAL} == set(ADVERSARIAL)
     assert set(reference.BLIND_GOALS) <= set(BLIND)
