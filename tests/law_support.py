@@ -11,12 +11,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.api import Reason, Spec
 from controller.engine import Decisions, Learned, LoadKind, Scalers, evaluate, reason
+from controller.engine.capacity import alone, flat, solve
 from tests.engine_support import NOW, Case, Pod, batch, dimension, spec
 
-__all__ = ["CPU", "FULL", "LATENCY", "MEMORY", "Seen", "World", "at_work", "columns", "late", "queueing", "web"]
+__all__ = [
+    "CPU",
+    "FULL",
+    "LATENCY",
+    "MEMORY",
+    "Seen",
+    "World",
+    "at_work",
+    "columns",
+    "late",
+    "normalized_at",
+    "queueing",
+    "solved",
+    "web",
+]
 
 #: What a pod of the world serves at most, and the seconds that a request takes in an idle one.
 MOST, IDLE = 50.0, 0.06
@@ -51,6 +67,22 @@ def queueing(load: float, floor: float, target: float, capacity: float) -> float
     """The seconds of a queue that grows from its floor without load to infinity, and is at its target at `capacity`."""
     use = (1 - floor / target) * load / capacity
     return floor / (1 - use) if use < 1 else np.inf
+
+
+def solved(scalers: Scalers, capacity: Any, target: float = 1.0) -> float:
+    """The load per pod that the engine finds for dimensions of these capacities, those of one scaler."""
+    known, f, targets = np.array([capacity], np.float64), flat(scalers, scalers.floor), np.array([target])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return float(solve(scalers, known * alone(scalers, f, targets), f, known, targets)[0])
+
+
+def normalized_at(scalers: Scalers, capacity: Any, floor: Any, load: Any) -> NDArray[np.float64]:
+    """The normalized values (S, D) to expect of capacities (S, D) at a load per pod (S,), NaN where the capacity is not known."""
+    f = flat(scalers, floor)
+    v = load[:, None] / capacity
+    r = np.minimum((1 - f) * v, 1 - 1e-9)
+    y = np.where(scalers.queues, f / (1 - f) * r / (1 - r), v)
+    return np.where(np.isfinite(capacity), np.minimum(y, scalers.cap), np.nan)
 
 
 @dataclass(frozen=True)

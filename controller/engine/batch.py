@@ -87,8 +87,10 @@ class Fixed:
 
     Of all scalers: `squares`, whether every norm is 2, `unweighted`, whether every weight is 1, `ranked`, whether any aggregation looks for
     the largest pods, and whether any dimension `learns_floor`, `queues`, `proves` or is `shared` by all pods. (S, D): `weight` and
-    `cap` as far as they count; `alone`, the normalized value at which a dimension alone makes the magnitude 1. (S,): `proving_cap`, the
-    lowest cap of the dimensions that must prove themselves.
+    `cap` as far as they count; `alone`, the normalized value at which a dimension alone makes the magnitude 1; `certain`, 1 where there is
+    a dimension, else NaN; `linear`, whether its value grows with the load and not as in a queue. `learning` are the columns in which any
+    floor is learned. (S,): `proving_cap`, the lowest cap of
+    the dimensions that must prove themselves, and `finite`, whether the norm is.
     """
 
     squares: bool
@@ -101,7 +103,11 @@ class Fixed:
     weight: Floats
     cap: Floats
     alone: Floats
+    certain: Floats
+    linear: Flags
+    learning: NDArray[np.intp]
     proving_cap: Floats
+    finite: Flags
 
     @classmethod
     def of(cls, scalers: Scalers) -> Self:
@@ -121,7 +127,11 @@ class Fixed:
             weight=weight,
             cap=np.minimum(scalers.cap, LARGEST),
             alone=alone,
+            certain=np.where(scalers.used, 1.0, np.nan),
+            linear=~scalers.queues,
+            learning=np.flatnonzero(scalers.learns_floor.any(axis=0)),
             proving_cap=np.where(scalers.proves, scalers.cap, np.inf).min(axis=1, initial=np.inf),
+            finite=np.isfinite(scalers.norm),
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason, SelectPolicy
 from controller.engine.batch import SELECTIONS, Floats, History, Ints, Rules
+from controller.engine.grouping import any_of
 from controller.engine.reasons import NONE, Codes, code, none
 
 __all__ = [
@@ -53,7 +54,7 @@ def stabilize(scalers: Limits, history: History, now: float, current: Ints, want
         (wanted > current, Direction.UP, np.minimum, np.maximum),
         (wanted < current, Direction.DOWN, np.maximum, np.minimum),
     ):
-        if moves.any():
+        if any_of(moves):
             within = age < scalers.rules(direction).window[:, None]
             recent = np.where(within, history.recommendations, wanted[:, None])
             furthest = pick(wanted, pick.reduce(recent, axis=1))
@@ -65,7 +66,7 @@ def cool_down(scalers: Limits, history: History, now: float, current: Ints, want
     """Nothing in a direction until its cooldown after the last scale event, of whichever direction, is over."""
     allowed = wanted
     for direction, moves in ((Direction.UP, wanted > current), (Direction.DOWN, wanted < current)):
-        if moves.any():
+        if any_of(moves):
             since = now - history.changed_at.max(axis=1)
             allowed = np.where(moves & (since < scalers.rules(direction).cooldown), current, allowed)
     return allowed, _where_changed(wanted, allowed, current, Reason.COOLDOWN, Reason.COOLDOWN)
@@ -75,9 +76,9 @@ def limit_rate(scalers: Limits, history: History, now: float, current: Ints, wan
     """No further than the policies of the direction allow from here."""
     allowed = wanted
     # The limits lie on either side of the current number: only that of the direction in which something moves can hold it back.
-    if (wanted > current).any():
+    if any_of(wanted > current):
         allowed = np.minimum(allowed, rate_limits(scalers.rules(Direction.UP), Direction.UP, history, now, current))
-    if (wanted < current).any():
+    if any_of(wanted < current):
         allowed = np.maximum(allowed, rate_limits(scalers.rules(Direction.DOWN), Direction.DOWN, history, now, current))
     return allowed, _where_changed(wanted, allowed, current, Reason.SCALE_UP_LIMIT, Reason.SCALE_DOWN_LIMIT)
 
@@ -117,7 +118,7 @@ def bound(scalers: Limits, current: Ints, wanted: Ints) -> Limited:
     """Within minReplicas and maxReplicas; but a target that somebody set to zero is paused and stays there, whatever the minimum."""
     paused = current == 0
     bounded, reasons = clamp(wanted, scalers.min_replicas, scalers.max_replicas)
-    if not paused.any():
+    if not any_of(paused):
         return bounded, reasons
     why = np.where(paused, code(Reason.SCALING_DISABLED), reasons)
     return np.where(paused, 0, bounded), why.astype(np.int16)
@@ -143,6 +144,6 @@ def limiting_reason(wanted: Ints, minimum: Ints, maximum: Ints, rate: Codes, res
 def _where_changed(wanted: Ints, allowed: Ints, bar: Ints, above: Reason, below: Reason) -> Codes:
     """The reason where a limit changed the number, else none: one reason if it was above the bar, or there, and another below."""
     changed = wanted != allowed
-    if not changed.any():
+    if not any_of(changed):
         return none(len(wanted))
     return np.where(changed, np.where(wanted < bar, code(below), code(above)), NONE).astype(np.int16)

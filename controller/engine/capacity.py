@@ -17,6 +17,7 @@ dimension alone is full, falls on the root without overshooting. Source: referen
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -24,9 +25,20 @@ from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Scalers
 from controller.engine.demand import forgets
+from controller.engine.grouping import across, all_of, any_of
 from controller.engine.learned import Learned
 
-__all__ = ["alone", "capacities", "flat", "learn_linear", "learn_queues", "linear", "normalized_at", "reach", "solve"]
+__all__ = [
+    "Believed",
+    "alone",
+    "believe",
+    "capacities",
+    "flat",
+    "learn_linear",
+    "learn_queues",
+    "linear",
+    "solve",
+]
 
 #: Seconds after which a linear dimension's past counts 1/e, and a pod's memory's.
 LINEAR: Final = 60.0
@@ -38,6 +50,8 @@ RISING: Final = 3600.0
 JUMPS, NOTHING = 10.0, 0.1
 #: The load per pod that is one to learn from, as a share of the most there was lately, which fades with this time constant (seconds).
 LOADED, FADES = 0.2, 12 * 3600.0
+#: No load per pod is so many times the highest of late.
+IMPLAUSIBLE: Final = 1000.0
 #: So many targets are no value of a pod that lives.
 ABSURD: Final = 1e6
 #: Less is no load of a pod (requests/s, cores).
@@ -59,54 +73,74 @@ def flat(scalers: Scalers, floor: Floats) -> Floats:
 
 def linear(squares: Floats, products: Floats) -> Floats:
     """The load per pod (S, D) at which each dimension that grows with the load is at its own target; infinite where it is not known."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = squares / products
-    return np.where(np.isfinite(found) & (found > 0), found, np.inf)
+    found = squares / products
+    return np.where(found > 0, found, np.inf)
 
 
 def capacities(scalers: Scalers, known: Floats, log_capacity: Floats) -> Floats:
     """The same (S, D) of all dimensions: what is `linear` as it is `known`, the queues by the logarithm of theirs."""
     if not scalers.fixed.queues:
         return known
-    found = np.exp(log_capacity)
-    return np.where(scalers.queues, np.where(np.isfinite(found) & (found > 0), found, np.inf), known)
+    found = np.where(scalers.queues, np.exp(log_capacity), known)
+    return np.where(found > 0, found, np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """The `load` per pod (S,) that may be one, else NaN, and whether it is `enough` (S,) to learn from: of an idle pod, what it uses for
+    itself would be booked on its few requests. The `peak` (S,) is the highest of late, before and `after` this load.
+    """
+
+    load: Floats
+    enough: Flags
+    peak: Floats
+    after: Floats
+
+
+def believe(load: Floats, learned: Learned, elapsed: Floats) -> Believed:
+    """Hold the load per pod (S,) against the highest of late."""
+    peak = learned.peak * (1.0 - forgets(elapsed, FADES))
+    doubtful = (peak > 0) & ~(load <= IMPLAUSIBLE * peak)
+    believed = np.where(doubtful, np.nan, load)
+    # What is not believed is believed in the end: each time it is seen, the highest of late may be twice as high.
+    highest = np.fmax(peak, np.where(doubtful, np.minimum(load, 2 * peak), load))
+    return Believed(believed, believed >= LOADED * peak, peak, highest)
 
 
 def learn_linear(
-    scalers: Scalers, load: Floats, y: Floats, loaded: Flags, learned: Learned, elapsed: Floats
+    scalers: Scalers, believed: Believed, y: Floats, learned: Learned, elapsed: Floats
 ) -> tuple[Floats, Floats]:
-    """The sums (S, D) of the regression after this cycle; nothing changes where load (S,) or y (S, D) say too little.
-
-    `loaded` (S,) says where the load is one to learn from: of an idle pod, what it uses for itself would be booked on its few requests.
-    """
-    u = np.where(np.isfinite(load), load, 0.0)[:, None]
+    """The sums (S, D) of the regression after this cycle; nothing changes where the load or y (S, D) say too little."""
+    width = y.shape[1]
+    u = across(believed.load, width)
     known = learned.products > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        before = np.where(known, learned.squares / learned.products, np.inf)
+    before = np.where(known, learned.squares / learned.products, np.inf)
     # A dimension that should be half full and is nearly empty contradicts what is known of it, however little it shows.
-    contradicts = known & (u >= before / 2)
-    busy = np.where(scalers.memory, 1.0, 0.5)
-    tells = ((y > LITTLE) & loaded[:, None] | (y > busy) | contradicts) & ~scalers.queues & (u > LEAST) & (y < ABSURD)
+    contradicts = u >= before / 2
+    enough = (y > LITTLE) & across(believed.enough, width)
+    tells = enough | (y > np.where(scalers.memory, 1.0, 0.5)) | contradicts
+    tells &= scalers.fixed.linear & (u > LEAST) & (u < np.inf) & (y < ABSURD)
     # One sample moves a capacity tenfold at the most and weighs as much as four: a counter that jumped is soon forgotten.
-    y = np.where(known, np.maximum(y, u / (JUMPS * before)), y)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lever = np.where(known, np.minimum(1.0, 2.0 * np.sqrt(learned.squares) / u), 1.0)
-    weight = np.where(tells, forgets(elapsed[:, None], np.where(scalers.memory, MEMORY, LINEAR)), 0.0)
+    y = np.maximum(y, u / (JUMPS * before))
+    lever = np.where(known, np.minimum(1.0, 2.0 * np.sqrt(learned.squares) / u), 1.0)
+    memory = np.where(scalers.memory, MEMORY, LINEAR)
+    weight = np.where(tells, forgets(across(elapsed, width), memory), 0.0)
     u, y = np.where(tells, lever * u, 0.0), np.where(tells, lever * y, 0.0)
     squares = learned.squares + weight * (u * u - learned.squares)
     products = learned.products + weight * (u * y - learned.products)
     # More than the whole capacity, and the dimension is not full: the capacity is another one, from now on.
     refuted = tells & contradicts & (u > lever * before) & (y < lever)
-    return squares, np.where(refuted, squares * np.where(refuted, y, 1.0) / np.where(refuted, u, 1.0), products)
+    if any_of(refuted):
+        products = np.where(refuted, squares * np.where(refuted, y, 1.0) / np.where(refuted, u, 1.0), products)
+    return squares, products
 
 
 def learn_queues(
     scalers: Scalers,
-    load: Floats,
+    believed: Believed,
     y: Floats,
     f: Floats,
     linear: Floats,
-    loaded: Flags,
     learned: Learned,
     elapsed: Floats,
     dropped: Flags,
@@ -114,93 +148,81 @@ def learn_queues(
     """The logarithm of the capacities (S, D) of the queues; `linear` (S,) is the load per pod at the target without them."""
     if not scalers.fixed.queues:
         return learned.log_capacity
-    u = load[:, None]
+    load, width = believed.load, y.shape[1]
     known = np.isfinite(linear)
     enough = (load > 0) & (load > 0.05 * np.where(known, linear, 0.0)) & ~dropped
-    tells = scalers.queues & (y >= 0) & enough[:, None] & (loaded[:, None] | (y > 1))
+    tells = scalers.queues & (y >= 0) & across(enough, width) & (across(believed.enough, width) | (y > 1))
     # In an overload that CPU or memory know of, the backlog's age tells nothing of the queue.
-    tells &= ~((y >= OVERLOAD) & (known & (load > linear))[:, None])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounded = np.minimum(np.maximum(y, NOTHING), OVERLOAD)
-        seen = np.log(u * (1 - f) * (f / (1 - f) + bounded) / bounded)
-        most = np.log(u)
-    known = ~np.isnan(learned.log_capacity)
+    tells &= ~((y >= OVERLOAD) & across(known & (load > linear), width))
+    u, rest = across(load, width), 1 - f
+    bounded = np.minimum(np.maximum(y, NOTHING), OVERLOAD)
+    seen = np.log(u * rest * (f / rest + bounded) / bounded)
+    most = np.log(u)
+    shows, known = y > NOTHING, ~np.isnan(learned.log_capacity)
     # Next to no delay says that the queue ends further up, not where.
-    tells &= np.isfinite(seen) & (known | (y > NOTHING))
+    tells &= np.isfinite(seen) & (known | shows)
     before = np.where(known, learned.log_capacity, seen)
-    seen = np.where(y > NOTHING, seen, np.maximum(seen, before))
-    seen = np.where(tells, np.minimum(seen, before + _LOG_JUMPS), 0.0)
+    highest = before + _LOG_JUMPS
+    seen = np.minimum(np.where(shows, seen, np.maximum(seen, before)), highest)
     # More load than the capacity was held to be, and no delay to show for it: that is evidence as good as too much delay.
-    beyond = tells & (most > before) & (y < 1)
-    before = np.where(tells, np.where(beyond, np.minimum(most, before + _LOG_JUMPS), before), 0.0)
+    beyond = (most > before) & (y < 1)
+    before = np.where(beyond, np.minimum(most, highest), before)
     memory = np.where((seen < before) | beyond, FALLING, RISING)
-    return np.where(tells, before + forgets(elapsed[:, None], memory) * (seen - before), learned.log_capacity)
+    after = before + forgets(across(elapsed, width), memory) * (seen - before)
+    return np.where(tells, after, learned.log_capacity)
 
 
-def alone(scalers: Scalers, capacity: Floats, f: Floats, target: Floats) -> Floats:
-    """The load per pod (S, D) at which each dimension alone brings the magnitude to `target` (S,); infinite where none does."""
-    return capacity * reach(scalers, f, target)
+def alone(scalers: Scalers, f: Floats, target: Floats) -> Floats:
+    """The load per pod (S, D) at which each dimension alone brings the magnitude to `target` (S,), in units of its capacity.
 
-
-def reach(scalers: Scalers, f: Floats, target: Floats) -> Floats:
-    """The same in capacities of each dimension, which may be infinite and are never 0."""
-    # With a weight of next to nothing there is no such load: what overflows, or is not a number in the end, is infinite.
-    with np.errstate(over="ignore", invalid="ignore"):
-        y = target[:, None] * scalers.fixed.alone
-        v = y
-        if scalers.fixed.queues:
-            rest = 1 - f
-            v = np.where(scalers.queues, y / (f / rest + y) / rest, y)
+    That may be infinite and is never 0: with a weight of next to nothing there is no such load.
+    """
+    y = across(target, f.shape[1]) * scalers.fixed.alone
+    v = y
+    if scalers.fixed.queues:
+        rest = 1 - f
+        v = np.where(scalers.queues, y / (f / rest + y) / rest, y)
     return np.where((y <= scalers.cap) & (v < np.inf), v, np.inf)
-
-
-def normalized_at(scalers: Scalers, capacity: Floats, f: Floats, load: Floats) -> Floats:
-    """The normalized values (S, D) to expect at a load per pod (S,); NaN where the capacity is not known."""
-    v = load[:, None] / capacity
-    r = np.minimum((1 - f) * v, 1 - 1e-9)
-    y = np.where(scalers.queues, f / (1 - f) * r / (1 - r), v)
-    return np.where(np.isfinite(capacity), np.minimum(y, scalers.cap), np.nan)
 
 
 def solve(scalers: Scalers, far: Floats, f: Floats, capacity: Floats, target: Floats) -> Floats:
     """The load per pod (S,) at which the dimensions together bring the magnitude to `target` (S,); infinite if none is known.
 
-    `far` (S, D) is what each does `alone`, infinite where a dimension does not count.
+    `far` (S, D) is the load at which each does it `alone`, infinite where a dimension does not count.
     """
     # Few dimensions and many scalers: reductions go down the columns of (D, S), which is many times as fast as along short rows.
     far = np.ascontiguousarray(far.T)
     finite = np.isfinite(far)
     u: Floats = np.minimum.reduce(far, axis=0)
-    together = (np.add.reduce(finite, axis=0) > 1) & np.isfinite(scalers.norm)
+    together = (np.add.reduce(finite, axis=0) > 1) & scalers.fixed.finite
     some = together.nonzero()[0]
     if not len(some):
         return u
     # Where all rows are meant nothing has to be picked.
     rows: NDArray[np.intp] | slice = slice(None) if len(some) == len(u) else some
     # A capacity of next to nothing overflows, and a step of Newton's with it is none.
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = finite[:, rows]
-        power, weight = scalers.norm[rows], np.where(finite, scalers.fixed.weight.T[:, rows], 0.0)
-        inverse = np.where(finite, 1.0 / capacity.T[:, rows], 0.0)
-        at = u[rows]
-        # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
-        queues = scalers.queues.T[:, rows] & finite
-        steep: Floats | None = None
-        scale = inverse / target[rows]
-        if queues.any():
-            f = f.T[:, rows]
-            steep = np.where(queues, (1 - f) * inverse, 0.0)
-            scale = np.where(queues, f * inverse, inverse) / target[rows]
-        squared = scalers.fixed.squares or bool((power == 2).all())
-        growth = scale
-        for _ in range(ROUNDS):
-            if steep is not None:
-                room = 1.0 - steep * at
-                growth = scale / room
-            y = growth * at
-            terms = weight * (y if squared else y ** (power - 1))
-            excess = np.add.reduce(terms * y, axis=0) - 1.0
-            slope = terms * growth if steep is None else terms * growth / room
-            at = at - excess / (power * np.add.reduce(slope, axis=0))
+    finite = finite[:, rows]
+    power, weight = scalers.norm[rows], np.where(finite, scalers.fixed.weight.T[:, rows], 0.0)
+    inverse = np.where(finite, 1.0 / capacity.T[:, rows], 0.0)
+    at = u[rows]
+    # Of a queue r = (1 - f) u/c and y = f (u/c) / (1 - r); what is linear is the same with r = 0 and 1 for f.
+    queues = scalers.queues.T[:, rows] & finite
+    steep: Floats | None = None
+    scale = inverse / target[rows]
+    if any_of(queues):
+        f = f.T[:, rows]
+        steep = np.where(queues, (1 - f) * inverse, 0.0)
+        scale = np.where(queues, f * inverse, inverse) / target[rows]
+    squared = scalers.fixed.squares or all_of(power == 2)
+    growth = scale
+    for _ in range(ROUNDS):
+        if steep is not None:
+            room = 1.0 - steep * at
+            growth = scale / room
+        y = growth * at
+        terms = weight * (y if squared else y ** (power - 1))
+        excess = np.add.reduce(terms * y, axis=0) - 1.0
+        slope = terms * growth if steep is None else terms * growth / room
+        at = at - excess / (power * np.add.reduce(slope, axis=0))
     u[rows] = at
     return u

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from controller.api import Reason
 from controller.engine import behavior, floors, law
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
-from controller.engine.grouping import any_column
+from controller.engine.grouping import any_column, any_of
 from controller.engine.law import Law
 from controller.engine.learned import Learned
 from controller.engine.magnitude import Magnitude, measure
@@ -85,14 +86,16 @@ def evaluate(
     """
     if learned is None:
         learned = Learned.empty(*scalers.used.shape)
-    quality = judge(scalers, samples)
-    floor = law.floors_in_use(scalers, samples, quality, learned)
-    reachable = ~floors.unreachable(scalers, floor)
-    magnitude = measure(scalers, samples, quality, floor, quality.valid & reachable)
-    proposal = propose(scalers, samples, quality, magnitude)
     # Broken counters make infinities and none of numbers; they are judged by being that, where they are used.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        proposal, reckoned, learned = law.respond(scalers, samples, quality, magnitude, proposal, floor, learned, now)
+        quality = judge(scalers, samples)
+        floor = law.floors_in_use(scalers, samples, quality, learned)
+        closed = floors.unreachable(scalers, floor)
+        magnitude = measure(scalers, samples, quality, floor, quality.valid & ~closed)
+        proportional = partial(propose, scalers, samples, quality, magnitude)
+        proposal, reckoned, learned = law.respond(
+            scalers, samples, quality, magnitude, proportional, floor, closed, learned, now
+        )
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
@@ -112,7 +115,7 @@ def evaluate(
 
     rule = np.where(proposal.replicas == current, code(Reason.AT_TARGET), code(Reason.AS_PROPOSED)).astype(np.int16)
     for each in reasons.values():
-        rule = np.where(each != NONE, each, rule)
+        np.copyto(rule, each, where=each != NONE)
     return Decisions(
         scalers=scalers,
         samples=samples,
@@ -158,7 +161,7 @@ def _stabilize(
     """HPA's windows, or the law's own hold downwards where the user wrote none and the law proposed."""
     allowed, reasons = behavior.stabilize(scalers, history, now, current, wanted)
     own = scalers.adaptive_hold & reckoned.used & (wanted < current)
-    if not own.any():
+    if not any_of(own):
         return allowed, reasons
     # The band that keeps a pod from going and coming applies to what was needed lately, not only to what is needed now.
     leaves_room = reckoned.held * (1 + scalers.down.tolerance) <= current - 1

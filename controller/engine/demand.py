@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Ints, LoadKind, Samples
-from controller.engine.grouping import count_by_scaler, sum_by_scaler
+from controller.engine.grouping import all_of, any_of, count_by_scaler, sum_by_scaler
 from controller.engine.learned import SLOTS, Learned, Singles
 
 __all__ = ["GAIN_LIMIT", "NO_KIND", "Demand", "Forecast", "Moments", "forecast", "forgets", "observe"]
@@ -66,15 +66,14 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Demand (S,) now without noise (`level`) and when a pod created now would be Ready (`ahead`); `gain` and `noise` as learned."""
+    """Demand (S,) now without noise (`level`) and when a pod created now would be Ready (`ahead`), the `gain` and the `startup` time
+    in seconds that it was looked ahead with, and the state after it."""
 
     level: Floats
     ahead: Floats
     gain: Floats
-    noise: Floats
-    covariance: Floats
-    variance: Floats
     startup: Floats
+    learned: Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Moments:
 
 def forgets(seconds: Floats | float, memory: Floats | float) -> Floats:
     """The weight of what is new after so many seconds, if what is old fades with this time constant."""
-    return -np.expm1(-np.asarray(seconds, np.float64) / memory)
+    return -np.expm1(seconds / -memory)
 
 
 def observe(
@@ -114,7 +113,7 @@ def observe(
     sound = _sound(load.newest)
     told = served & sound
     tellers = count_by_scaler(of, told, count)
-    if not tellers.all():
+    if not all_of(tellers > 0):
         # Where every pod is young, as after a rollout, their newest samples are all there is.
         told |= (tellers == 0)[of] & samples.ready & sound
         tellers = count_by_scaler(of, told, count)
@@ -122,28 +121,27 @@ def observe(
     def over(which: Flags, column: Floats) -> Floats:
         return sum_by_scaler(of, np.where(which, column, 0.0), count)
 
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        per_pod = over(served, load.served) / count_by_scaler(of, served, count)
-        newest_sum = over(told, load.newest)
-        newest_load = newest_sum / tellers
-        wait = over(told & np.isfinite(load.waited), load.waited) / newest_sum
-        grown = np.minimum(np.maximum(1.0 + (wait - learned.wait) / elapsed, BLIND_LIMIT[0]), BLIND_LIMIT[1])
+    per_pod = over(served, load.served) / count_by_scaler(of, served, count)
+    newest_sum = over(told, load.newest)
+    newest_load = newest_sum / tellers
+    wait = over(told & np.isfinite(load.waited), load.waited) / newest_sum
+    grown = np.minimum(np.maximum(1.0 + (wait - learned.wait) / elapsed, BLIND_LIMIT[0]), BLIND_LIMIT[1])
     blind = np.where(np.isfinite(grown) & (load.kind == _REQUESTS), grown, 1.0)
     windows = _Windows.of(load.window)
-    shared = _sharing(learned, moments, windows, ready)
+    newest_seconds = windows.columns(moments, lambda window: (-1.0, window - SCRAPE * window - 1.0))
+    shared = _sharing(learned, moments, windows, newest_seconds, ready)
     last = learned.newest[:, int(learned.at.argmax())].astype(np.float64)
     newest = _unchanged(last / blind, newest_load, *shared.newest) * blind
-    lately = windows.mean(moments, learned.newest, lambda window: window - SCRAPE * window, lambda _: -1.0, newest)
+    lately = _mean(learned.newest, newest_seconds, newest)
     load_seen = np.where(np.isfinite(per_pod), per_pod, newest_load)
     mean = _unchanged((3 * lately + newest) / 4, load_seen, *shared.window)
     pods = (shared.window[0] + shared.window[1]) / 2
 
     arrives = _sound(load.arrivals)
-    if arrives.any():
+    if any_of(arrives):
         newest = np.where(arrives, load.arrivals, newest)
         mean = np.where(arrives, (3 * lately + load.arrivals) / 4, mean)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            per_pod = np.where(arrives & ~np.isfinite(per_pod), mean / pods, per_pod)
+        per_pod = np.where(arrives & ~np.isfinite(per_pod), mean / pods, per_pod)
     return Demand(per_pod, newest, mean, wait, pods, slot, old)
 
 
@@ -155,13 +153,13 @@ class _Sharing:
     window: tuple[Floats, Floats]
 
 
-def _sharing(learned: Learned, moments: Moments, windows: _Windows, ready: Ints) -> _Sharing:
+def _sharing(learned: Learned, moments: Moments, windows: _Windows, newest: _Columns, ready: Ints) -> _Sharing:
     """How old a sample is, is not known to the second: its seconds may have ended now or two scrapes ago."""
-    lately = windows.extremes(moments, learned.ready, lambda window: 2.5 * (SCRAPE * window), ready)
-    early = windows.mean(moments, learned.ready, lambda window: window, lambda window: 2 * (SCRAPE * window), ready)
-    late = windows.mean(moments, learned.ready, lambda window: window - SCRAPE * window, lambda _: -1.0, ready)
+    lately = windows.columns(moments, lambda window: (-np.inf, 2.5 * (SCRAPE * window)))
+    before = windows.columns(moments, lambda window: (2 * (SCRAPE * window), window + 2 * (SCRAPE * window)))
+    early, late = _mean(learned.ready, before, ready), _mean(learned.ready, newest, ready)
     late = (3 * late + ready) / 4
-    return _Sharing(lately, (np.minimum(early, late), np.maximum(early, late)))
+    return _Sharing(_extremes(learned.ready, lately, ready), (np.minimum(early, late), np.maximum(early, late)))
 
 
 def _unchanged(before: Floats, per_pod: Floats, fewest: Floats, most: Floats) -> Floats:
@@ -171,14 +169,21 @@ def _unchanged(before: Floats, per_pod: Floats, fewest: Floats, most: Floats) ->
 
 
 def forecast(
-    demand: Demand, samples: Samples, per_pod: Floats, learned: Learned, moments: Moments, now: float, elapsed: Floats
+    demand: Demand,
+    samples: Samples,
+    ready: Ints,
+    per_pod: Floats,
+    learned: Learned,
+    moments: Moments,
+    now: float,
+    elapsed: Floats,
 ) -> Forecast:
-    """Look ahead, and learn from how well that went; `per_pod` (S,) is the load per pod at the target, `elapsed` (S,) seconds."""
-    startup = samples.load.startup
-    unknown = np.isnan(startup)
-    if unknown.any():
-        known = np.where(np.isnan(learned.startup), UNKNOWN_STARTUP, learned.startup)
-        startup = np.where(unknown, known, startup)
+    """Look ahead, and learn from how well that went; `ready` (S,) counts pods, `per_pod` (S,) is the load per pod at the target."""
+    startup = measured = samples.load.startup
+    unknown = np.isnan(measured)
+    if any_of(unknown):
+        measured = np.where(unknown, learned.startup, measured)
+        startup = np.where(np.isnan(measured), UNKNOWN_STARTUP, measured)
     cycle = np.where(np.isfinite(elapsed), elapsed, 15.0)
     horizon = SCRAPE * samples.load.window / 2 + cycle / 2 + startup
 
@@ -188,11 +193,10 @@ def forecast(
     newest_then = learned.newest[rows, then]
     expected_then = np.where(present, learned.expected[rows, then], np.nan)
     fades = 1.0 - forgets(cycle, REMEMBERED)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        rise = (newest_then - mean_then) / mean_then
-        came = (demand.newest - mean_then) / mean_then
-        half_a_pod = per_pod / 2
-        missed = np.maximum(0.0, np.log((demand.newest + half_a_pod) / (expected_then + half_a_pod)))
+    rise = (newest_then - mean_then) / mean_then
+    came = (demand.newest - mean_then) / mean_then
+    half_a_pod = per_pod / 2
+    missed = np.maximum(0.0, np.log((demand.newest + half_a_pod) / (expected_then + half_a_pod)))
     rose = np.isfinite(rise) & np.isfinite(came) & (rise > 0)
     # A start from next to nothing is a rise without measure; one pod's worth is as much as it can teach.
     rise = np.where(rose, np.minimum(rise, 1.0), 0.0)
@@ -205,7 +209,27 @@ def forecast(
     newest, mean = demand.newest, demand.mean
     level = mean + np.minimum(gain, 1.0) * (newest - mean)
     ahead = np.where(newest > mean, mean + gain * (newest - mean), level)
-    return Forecast(level, ahead, gain, noise, covariance, variance, startup)
+    at = learned.at.copy()
+    at[demand.slot] = now
+    state = learned.copy()
+    state.at = at
+    state.newest = _noted(learned.newest, demand.slot, newest)
+    state.mean = _noted(learned.mean, demand.slot, mean)
+    state.expected = _noted(learned.expected, demand.slot, ahead)
+    state.ready = _noted(learned.ready, demand.slot, ready)
+    state.covariance = covariance
+    state.variance = variance
+    state.noise = noise
+    state.startup = measured
+    state.wait = demand.wait
+    return Forecast(level, ahead, gain, startup, state)
+
+
+def _noted(ring: Singles, slot: int, column: Floats | Ints) -> Singles:
+    """The ring with this cycle's column in it."""
+    noted = ring.copy()
+    noted[:, slot] = column
+    return noted
 
 
 def _slots(moments: Moments, wanted: Floats) -> tuple[Ints, Flags]:
@@ -218,55 +242,60 @@ def _slots(moments: Moments, wanted: Floats) -> tuple[Ints, Flags]:
     return moments.order[nearer], off <= max(moments.step, 1.0)
 
 
+_Rows = Flags | slice
+#: Some slots of the rings, which may be others for other scalers.
+_Columns = tuple[tuple[_Rows, NDArray[np.intp]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """The ranges of the rates (S,) in seconds, and which scalers have each that there is: nearly always all of them one."""
+    """Which scalers have each range of the rates, in seconds, that there is: nearly always all of them one."""
 
-    each: Floats
-    rows: tuple[tuple[float, Flags | slice], ...]
+    rows: tuple[tuple[float, _Rows], ...]
 
     @classmethod
     def of(cls, windows: Floats) -> Self:
         """Group the scalers by their windows."""
         if not len(windows):
-            return cls(windows, ())
-        if (windows == windows[0]).all():
-            return cls(windows, ((float(windows[0]), slice(None)),))
-        return cls(windows, tuple((float(each), windows == each) for each in np.unique(windows)))
+            return cls(())
+        if all_of(windows == windows[0]):
+            return cls(((float(windows[0]), slice(None)),))
+        return cls(tuple((float(each), windows == each) for each in np.unique(windows)))
 
-    def mean(
-        self,
-        moments: Moments,
-        ring: Singles,
-        length: Callable[[float], float],
-        lag: Callable[[float], float],
-        otherwise: Ints | Floats,
-    ) -> Floats:
-        """The mean (S,) of a ring over so long a time that ended a `lag` ago, both of the window; `otherwise` where it holds nothing."""
-        mean = otherwise.astype(np.float64)
+    def columns(self, moments: Moments, between: Callable[[float], tuple[float, float]]) -> _Columns:
+        """The slots that are more than the first and at most the second of these seconds ago, which follow from the window."""
+        found = []
         for window, rows in self.rows:
-            behind = lag(window)
-            columns = ((moments.ago > behind) & (moments.ago <= length(window) + behind)).nonzero()[0]
-            if not len(columns):
-                continue
-            some = ring[:, columns][rows]
-            known = np.isfinite(some)
-            counts = np.add.reduce(known, axis=1)
-            sums = np.add.reduce(np.where(known, some, 0.0), axis=1, dtype=np.float64)
-            mean[rows] = np.where(counts > 0, sums / np.maximum(counts, 1), mean[rows])
-        return mean
+            behind, oldest = between(window)
+            found.append((rows, ((moments.ago > behind) & (moments.ago <= oldest)).nonzero()[0]))
+        return tuple(found)
 
-    def extremes(
-        self, moments: Moments, ring: Singles, oldest: Callable[[float], float], current: Ints
-    ) -> tuple[Floats, Floats]:
-        """The least and the greatest (S,) of what a ring holds that is at most so old, the current value among them."""
-        least, greatest = current.astype(np.float64), current.astype(np.float64)
-        for window, rows in self.rows:
-            columns = (moments.ago <= oldest(window)).nonzero()[0]
-            some = ring[:, columns][rows]
-            least[rows] = np.fmin(least[rows], np.fmin.reduce(some, axis=1, initial=np.nan))
-            greatest[rows] = np.fmax(greatest[rows], np.fmax.reduce(some, axis=1, initial=np.nan))
-        return least, greatest
+
+def _mean(ring: Singles, columns: _Columns, otherwise: Ints | Floats) -> Floats:
+    """The mean (S,) of what a ring holds in these columns; `otherwise` where that is nothing."""
+    mean = otherwise.astype(np.float64)
+    for rows, slots in columns:
+        if not len(slots):
+            continue
+        some = ring[:, slots][rows]
+        known = np.isfinite(some)
+        if all_of(known):
+            mean[rows] = np.add.reduce(some, axis=1, dtype=np.float64) / len(slots)
+            continue
+        counts = np.add.reduce(known, axis=1)
+        sums = np.add.reduce(np.where(known, some, 0.0), axis=1, dtype=np.float64)
+        mean[rows] = np.where(counts > 0, sums / counts, mean[rows])
+    return mean
+
+
+def _extremes(ring: Singles, columns: _Columns, current: Ints) -> tuple[Floats, Floats]:
+    """The least and the greatest (S,) of what a ring holds in these columns, the current value among them."""
+    least, greatest = current.astype(np.float64), current.astype(np.float64)
+    for rows, slots in columns:
+        some = ring[:, slots][rows]
+        least[rows] = np.fmin(least[rows], np.fmin.reduce(some, axis=1, initial=np.nan))
+        greatest[rows] = np.fmax(greatest[rows], np.fmax.reduce(some, axis=1, initial=np.nan))
+    return least, greatest
 
 
 def _sound(rate: Floats) -> Flags:

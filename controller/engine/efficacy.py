@@ -16,12 +16,11 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.engine.batch import Flags, Floats, Scalers
 from controller.engine.capacity import OVERLOAD
 from controller.engine.demand import forgets
-from controller.engine.grouping import largest_column
+from controller.engine.grouping import any_of, largest_column
 from controller.engine.learned import Learned
 
 __all__ = ["DROPPED", "EXCURSION", "NORMAL", "Efficacy", "Phase", "examine"]
@@ -60,51 +59,40 @@ NORMAL, EXCURSION, DROPPED = map(int, Phase)
 
 @dataclass(frozen=True, slots=True)
 class Efficacy:
-    """What is allowed after this cycle's look: `least` (S,), the load per pod that the proposal may not go below (0: any),
-    and the state, fields as in `Learned`."""
+    """What is allowed after this cycle's look: `least` (S,), the load per pod that the proposal may not go below (0: any).
+
+    Rows (S,) whose queues' capacities shall be `put_back` to what they were before the test, and rows whose test `begins` now; and the
+    state after it.
+    """
 
     least: Floats
-    phase: NDArray[np.int8]
-    log_established: Floats
-    first_load: Floats
-    first_excess: Floats
-    first_pods: Floats
-    last_load: Floats
-    last_excess: Floats
-    began: Floats
-    lowered: Floats
-    retry_at: Floats
-    pause: Floats
-    suspect: NDArray[np.int8]
-    #: Rows whose queues' capacities shall be put back to what they were before the test.
     put_back: Flags
-    #: Rows whose test begins now.
     begins: Flags
+    learned: Learned
 
 
 def examine(
     scalers: Scalers,
     load: Floats,
     pods: Floats,
-    y: Floats,
+    proving: Floats,
     wanted: Floats,
     without: Floats,
     learned: Learned,
     now: float,
     elapsed: Floats,
 ) -> Efficacy:
-    """One step of the test: `load` (S,) per pod, the `pods` (S,) that shared it, `y` (S, D), `wanted` and `without` (S,) load per
-    pod at the target with and without the dimensions that must prove themselves."""
-    proving = np.where(scalers.proves & np.isfinite(y), y, -np.inf)
+    """One step of the test: `load` (S,) per pod, the `pods` (S,) that shared it, `proving` (S, D), the normalized values of the dimensions
+    that must prove themselves (`-inf`: none), `wanted` and `without` (S,) load per pod at the target with and without those."""
     excess = largest_column(proving)
     known = np.isfinite(wanted) & (wanted > 0) & np.isfinite(load) & (load > 0) & np.isfinite(excess)
 
     established = learned.log_established
     unknown = np.isnan(established)
-    if unknown.any():
+    if any_of(unknown):
         start = np.where(np.isfinite(without), without, wanted)
         start = np.where((start > 0) & np.isfinite(start), start, np.nan)
-        established = np.where(unknown, _log(start), established)
+        established = np.where(unknown, np.log(start), established)
     reference = np.fmin(np.exp(established), without)
     phase = learned.phase.copy()
     excursion, dropped = phase == EXCURSION, phase == DROPPED
@@ -117,12 +105,12 @@ def examine(
     leaves = normal & (wanted < LEAVES * reference) & (excess > scalers.target_magnitude)
     follows = normal & ~leaves
     weight = np.where(follows, forgets(elapsed, ESTABLISHED), 0.0)
-    established = established + weight * np.where(follows, _log(wanted) - established, 0.0)
+    established = established + weight * np.where(follows, np.log(wanted) - established, 0.0)
     phase[leaves] = EXCURSION
-    look = _Look(load, pods, excess, wanted, known, reference, now)
-    if excursion.any():
+    if any_of(excursion):
+        look = _Look(load, pods, excess, wanted, known, reference, now)
         answer = _answer(scalers, look, learned, excursion, calm)
-        established = np.where(answer.proven, _log(load), established)
+        established = np.where(answer.proven, np.log(load), established)
         phase[answer.returns] = NORMAL
         phase[answer.refuted] = DROPPED
     else:
@@ -135,44 +123,41 @@ def examine(
     last_load, last_excess = learned.last_load, learned.last_excess
     refuted, anew = answer.refuted, leaves | answer.proven | answer.stuck
     ends = healed | answer.proven | answer.returns
-    if ends.any():
+    if any_of(ends):
         pause = np.where(ends, 0.0, pause)
-    if refuted.any():
+    if any_of(refuted):
         pause = np.where(refuted, np.minimum(np.maximum(2 * pause, PAUSE), LONGEST_PAUSE), pause)
         retry_at = np.where(refuted, now + pause, retry_at)
         last_load, last_excess = np.where(refuted, load, last_load), np.where(refuted, excess, last_excess)
-    if anew.any():
+    if any_of(anew):
         first_load, first_excess = np.where(anew, load, first_load), np.where(anew, excess, first_excess)
         first_pods = np.where(anew, pods, first_pods)
     starts = anew | refuted
-    if starts.any():
+    if any_of(starts):
         began, lowered = np.where(starts, now, began), np.where(starts, np.nan, lowered)
 
     least, suspect = np.zeros(len(load)), np.full(len(load), -1, np.int8)
     tested = phase != NORMAL
-    if tested.any():
+    if any_of(tested):
         reference = np.fmin(np.exp(established), without)
         least = np.where(phase == EXCURSION, reference / scalers.authority, reference)
         least = np.where(tested & scalers.limits & np.isfinite(least), least, 0.0)
         named = np.where(leaves | (learned.suspect < 0), proving.argmax(axis=1), learned.suspect)
         suspect = np.where(tested, named, -1).astype(np.int8)
-    return Efficacy(
-        least=least,
-        phase=phase,
-        log_established=established,
-        first_load=first_load,
-        first_excess=first_excess,
-        first_pods=first_pods,
-        last_load=last_load,
-        last_excess=last_excess,
-        began=began,
-        lowered=lowered,
-        retry_at=retry_at,
-        pause=pause,
-        suspect=suspect,
-        put_back=over,
-        begins=leaves,
-    )
+    state = learned.copy()
+    state.phase = phase
+    state.log_established = established
+    state.first_load = first_load
+    state.first_excess = first_excess
+    state.first_pods = first_pods
+    state.last_load = last_load
+    state.last_excess = last_excess
+    state.began = began
+    state.lowered = lowered
+    state.retry_at = retry_at
+    state.pause = pause
+    state.suspect = suspect
+    return Efficacy(least, over, leaves, state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +201,7 @@ def _answer(scalers: Scalers, look: _Look, learned: Learned, excursion: Flags, c
     # Held at its authority the load per pod may never fall so far; what it did fall tells as much, and nothing at all tells as well.
     limited = late & ~low & (wanted < look.reference / scalers.authority)
     answered = (low & (now - lowered >= SETTLED)) | limited
-    with np.errstate(divide="ignore", invalid="ignore"):
-        elasticity = np.log(learned.first_excess / np.maximum(excess, 1e-9)) / np.log(learned.first_load / load)
+    elasticity = np.log(learned.first_excess / np.maximum(excess, 1e-9)) / np.log(learned.first_load / load)
     elasticity = np.where(load < tells, elasticity, 0.0)
     proven = answered & ((elasticity >= HELPS) | grown)
     return _Answer(returns, proven, answered & ~proven, late & ~low & ~limited, lowered)
-
-
-def _log(value: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(value)

@@ -10,7 +10,6 @@ known moves nothing. Source: reference/traces_and_figures.md, C.3 and C.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,9 +17,10 @@ import numpy as np
 from controller.engine.batch import Flags, Floats, Scalers
 from controller.engine.capacity import ABSURD
 from controller.engine.demand import forgets
+from controller.engine.grouping import across, all_of, any_of
 from controller.engine.learned import Learned
 
-__all__ = ["UNREACHABLE", "Floors", "first", "learn", "unreachable"]
+__all__ = ["UNREACHABLE", "first", "learn", "unreachable"]
 
 #: A dimension whose floor is this share of its target, or more, cannot be brought to it by pods.
 UNREACHABLE: Final = 0.95
@@ -40,23 +40,6 @@ MOVES: Final = 600.0
 ANOTHER: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """The state after this cycle, fields as in `Learned`, and the `confidence` (S, D) from 0 to 1."""
-
-    weight: Floats
-    load: Floats
-    loads: Floats
-    value: Floats
-    product: Floats
-    spread: Floats
-    lowest: Floats
-    floor: Floats
-    anchor: Floats
-    since: Floats
-    confidence: Floats
-
-
 def first(scalers: Scalers, values: Floats) -> Floats:
     """The floor in units of the target (S, D) to begin with, from the first values (S, D) in units of the target."""
     # A latency of nothing is that of no request.
@@ -70,98 +53,82 @@ def unreachable(scalers: Scalers, floor: Floats) -> Flags:
     return scalers.used & (floor >= UNREACHABLE * scalers.target)
 
 
-def learn(scalers: Scalers, values: Floats, load: Floats, learned: Learned, now: float, elapsed: Floats) -> Floors:
-    """One step: `values` (S, D) in units of the target and the `load` per pod (S,), NaN where unknown."""
-    if not scalers.fixed.learns_floor and np.isnan(learned.floor).all():
-        return _as_written(scalers, learned)
-    x = np.where(values < ABSURD, values, np.nan)
-    per_pod, seconds = load[:, None], np.minimum(elapsed, 60.0)[:, None]
+def learn(
+    scalers: Scalers, values: Floats, load: Floats, learned: Learned, now: float, elapsed: Floats
+) -> tuple[Learned, Floats]:
+    """One step: `values` (S, D) in units of the target and the `load` per pod (S,), NaN where unknown.
+
+    Returns the state after it and the confidence (S, D) in each floor, from 0 to 1: that in a written one is full.
+    """
+    if not scalers.fixed.learns_floor and all_of(np.isnan(learned.floor)):
+        return learned, scalers.fixed.certain
+    width = values.shape[1]
+    per_pod, seconds = across(load, width), across(np.minimum(elapsed, 60.0), width)
     floor = learned.floor
     new = np.isnan(floor)
-    if new.any():
-        floor = np.where(new, first(scalers, x), floor)
-    tells = scalers.learns_floor & (x > 0) & (np.isfinite(per_pod) & (per_pod > 0))
+    if any_of(new):
+        floor = np.where(new, first(scalers, np.where(values < ABSURD, values, np.nan)), floor)
+        new = np.isnan(floor)
+    prior = np.where(new, 0.0, floor)
+    tells = scalers.learns_floor & (values > 0) & (values < ABSURD) & (per_pod > 0) & (per_pod < np.inf)
     fades = 1.0 - np.where(tells, forgets(seconds, REMEMBERED), 0.0)
 
-    intercept, slope = _line(learned, floor)
-    with np.errstate(invalid="ignore"):
-        miss = np.where(tells, x - (intercept + slope * per_pod), 0.0)
-        bound = 3 * learned.spread / np.maximum(learned.weight, 1e-9)
-        cut = np.minimum(np.maximum(miss, -bound), bound)
-        robust = np.where(learned.weight > MINUTES, x - miss + cut, x)
-    weight = np.where(tells, seconds / 60.0, 0.0)
-    per_pod, robust = np.where(tells, per_pod, 0.0), np.where(tells, robust, 0.0)
-    after = Floors(
-        weight=fades * learned.weight + weight,
-        load=fades * learned.load + weight * per_pod,
-        loads=fades * learned.loads + weight * per_pod * per_pod,
-        value=fades * learned.value + weight * robust,
-        product=fades * learned.product + weight * per_pod * robust,
-        # Never nothing: values that were all alike must still be allowed to change.
-        spread=fades * learned.spread + weight * np.maximum(np.abs(miss), 0.005),
-        lowest=_lowest(learned.lowest, x, tells, seconds),
-        floor=floor,
-        anchor=learned.anchor,
-        since=learned.since,
-        confidence=floor,
-    )
-    confidence = _confidence(after)
-    found = np.where(scalers.queues, after.lowest, _line(after, floor)[0])
+    intercept, slope = _line(learned.weight, learned.load, learned.loads, learned.value, learned.product, prior)
+    miss = np.where(tells, values - (intercept + slope * per_pod), 0.0)
+    bound = 3 * learned.spread / np.maximum(learned.weight, 1e-9)
+    cut = np.minimum(np.maximum(miss, -bound), bound)
+    robust = np.where(tells, np.where(learned.weight > MINUTES, values - miss + cut, values), 0.0)
+    minutes, per_pod = np.where(tells, seconds / 60.0, 0.0), np.where(tells, per_pod, 0.0)
+
+    weight = fades * learned.weight + minutes
+    load = minutes * per_pod
+    loads = fades * learned.loads + load * per_pod
+    value = fades * learned.value + minutes * robust
+    product = fades * learned.product + load * robust
+    load = fades * learned.load + load
+    lowest = _lowest(learned.lowest, values, tells, seconds)
+    confidence = _confidence(weight, load, loads)
+    found = np.where(scalers.queues, lowest, _line(weight, load, loads, value, product, prior)[0])
     found = np.minimum(np.maximum(found, 0.0), np.where(scalers.queues, HIGHEST_OF_TIME, HIGHEST))
     pace = forgets(seconds, MOVES / np.maximum(confidence, 1e-9))
     moved = np.where(tells & np.isfinite(found), floor + pace * (found - floor), floor)
-    another = np.isfinite(moved) & ~(np.abs(moved - learned.anchor) <= ANOTHER)
-    return Floors(
-        weight=after.weight,
-        load=after.load,
-        loads=after.loads,
-        value=after.value,
-        product=after.product,
-        spread=after.spread,
-        lowest=after.lowest,
-        floor=moved,
-        anchor=np.where(another, moved, learned.anchor),
-        since=np.where(another, now, learned.since),
-        confidence=np.where(scalers.learns_floor, confidence, np.where(scalers.used, 1.0, np.nan)),
-    )
+    anchor, since = learned.anchor, learned.since
+    another = np.isfinite(moved) & ~(np.abs(moved - anchor) <= ANOTHER)
+    if any_of(another):
+        anchor, since = np.where(another, moved, anchor), np.where(another, now, since)
+    state = learned.copy()
+    state.weight = weight
+    state.load = load
+    state.loads = loads
+    state.value = value
+    state.product = product
+    # Never nothing: values that were all alike must still be allowed to change.
+    state.spread = fades * learned.spread + minutes * np.maximum(np.abs(miss), 0.005)
+    state.lowest = lowest
+    state.floor = moved
+    state.anchor = anchor
+    state.since = since
+    return state, np.where(scalers.learns_floor, confidence, scalers.fixed.certain)
 
 
-def _as_written(scalers: Scalers, learned: Learned) -> Floors:
-    """The state as it was, where no floor is learned."""
-    return Floors(
-        weight=learned.weight,
-        load=learned.load,
-        loads=learned.loads,
-        value=learned.value,
-        product=learned.product,
-        spread=learned.spread,
-        lowest=learned.lowest,
-        floor=learned.floor,
-        anchor=learned.anchor,
-        since=learned.since,
-        confidence=np.where(scalers.used, 1.0, np.nan),
-    )
-
-
-def _line(sums: Learned | Floors, prior: Floats) -> tuple[Floats, Floats]:
-    """Intercept and slope (S, D) of the regression with the pseudo-sample (no load, `prior`)."""
-    n = sums.weight + PRIOR_MINUTES
-    value = sums.value + PRIOR_MINUTES * np.where(np.isnan(prior), 0.0, prior)
-    mean_l, mean_x = sums.load / n, value / n
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = (sums.product / n - mean_l * mean_x) / (sums.loads / n - mean_l * mean_l)
+def _line(
+    weight: Floats, load: Floats, loads: Floats, value: Floats, product: Floats, prior: Floats
+) -> tuple[Floats, Floats]:
+    """Intercept and slope (S, D) of the regression with these sums and the pseudo-sample (no load, `prior`)."""
+    n = weight + PRIOR_MINUTES
+    mean_l, mean_x = load / n, (value + PRIOR_MINUTES * prior) / n
+    slope = (product / n - mean_l * mean_x) / (loads / n - mean_l * mean_l)
     # Memory that falls while the load rises is another story (caches, start-up), not a floor above what is seen.
     slope = np.maximum(np.where(np.isfinite(slope), slope, 0.0), 0.0)
     return mean_x - slope * mean_l, slope
 
 
-def _confidence(sums: Floors) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums.load / sums.weight
-        relative = np.sqrt(np.maximum(sums.loads / sums.weight - mean * mean, 0.0)) / mean
-    relative = np.where(np.isnan(relative), 0.0, relative) / SPREAD
-    watched = -np.expm1(-sums.weight / MINUTES)
-    return np.where(sums.weight > 0, watched * np.minimum(np.maximum(relative, 0.1), 1.0), 0.0)
+def _confidence(weight: Floats, load: Floats, loads: Floats) -> Floats:
+    mean = load / weight
+    relative = np.sqrt(np.maximum(loads / weight - mean * mean, 0.0)) / mean
+    # Where nothing moved, or nothing was seen, fmax takes the least.
+    moved = np.minimum(np.fmax(relative / SPREAD, 0.1), 1.0)
+    return np.where(weight > 0, forgets(weight, MINUTES) * moved, 0.0)
 
 
 def _lowest(lowest: Floats, x: Floats, tells: Flags, seconds: Floats) -> Floats:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.engine.batch import Floats, Ints
 from controller.engine.demand import forgets
-from controller.engine.learned import BLOCKS, Learned, Singles
+from controller.engine.grouping import any_of
+from controller.engine.learned import BLOCKS, Learned
 
-__all__ = ["Hold", "Watch", "remember", "watch"]
+__all__ = ["Hold", "remember", "watch"]
 
 #: Seconds for which what is needed is remembered: after a scale-down, and otherwise.
 AFTER_DOWN, OTHERWISE = 60.0, 150.0
@@ -32,42 +32,33 @@ BLOCK: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """The last change of the target's replicas (S,): +1, -1 or 0 for none, when, and the patience after it."""
-
-    direction: NDArray[np.int8]
-    changed_at: Floats
-    patience: Floats
-
-
-@dataclass(frozen=True, slots=True)
 class Hold:
-    """`seconds` (S,) that the hold lasts, the `most` (S,) replicas, unrounded, that were needed in them, and the ring with this
-    cycle in it."""
+    """`seconds` (S,) that the hold lasts, the `most` (S,) replicas, unrounded, that were needed in them, and the state with this cycle
+    in its ring."""
 
     seconds: Floats
     most: Floats
-    need: Singles
-    block: NDArray[np.int64]
+    learned: Learned
 
 
-def watch(learned: Learned, current: Ints, now: float, elapsed: Floats) -> Watch:
-    """Look whether the replicas changed since the last cycle, and whether that was a regret."""
+def watch(learned: Learned, current: Ints, now: float, elapsed: Floats) -> Learned:
+    """Look whether the replicas changed since the last cycle, and whether that was a regret; returns the state that knows."""
     known = learned.replicas >= 0
     patience = 1.0 + (learned.patience - 1.0) * (1.0 - np.where(known, forgets(elapsed, FADES), 0.0))
     changed = known & (current != learned.replicas)
-    if not changed.any():
-        return Watch(learned.direction, learned.changed_at, patience)
+    state = learned.copy()
+    state.patience, state.replicas = patience, current
+    if not any_of(changed):
+        return state
     change = np.where(changed, np.sign(current - learned.replicas), 0)
     regret = (change > 0) & (learned.direction < 0) & (now - learned.changed_at < REGRET * patience)
-    return Watch(
-        direction=np.where(changed, change, learned.direction).astype(np.int8),
-        changed_at=np.where(changed, now, learned.changed_at),
-        patience=np.where(regret, np.minimum(MOST_PATIENCE, 2 * patience), patience),
-    )
+    state.direction = np.where(changed, change, learned.direction).astype(np.int8)
+    state.changed_at = np.where(changed, now, learned.changed_at)
+    state.patience = np.where(regret, np.minimum(MOST_PATIENCE, 2 * patience), patience)
+    return state
 
 
-def remember(needed: Floats, seen: Watch, learned: Learned, now: float) -> Hold:
+def remember(needed: Floats, learned: Learned, now: float) -> Hold:
     """Put what is needed now (S,) into the ring and read off the most of the hold; NaN is not remembered."""
     number = int(now // BLOCK)
     column = number % BLOCKS
@@ -76,9 +67,12 @@ def remember(needed: Floats, seen: Watch, learned: Learned, now: float) -> Hold:
         need[:, column], block[column] = np.nan, number
     # Rounded up, for a float32 is a little too small as often as too large.
     need[:, column] = np.nextafter(np.fmax(need[:, column], needed.astype(np.float32)), np.float32(np.inf))
-    seconds = np.where(seen.direction < 0, AFTER_DOWN, OTHERWISE) * seen.patience
+    seconds = np.where(learned.direction < 0, AFTER_DOWN, OTHERWISE) * learned.patience
     # A block counts as long as its end is within the hold: what is held is held for at least so long.
     ages = np.where(block >= 0, now - (block + 1) * BLOCK, np.inf)
     lately = (ages < seconds.max(initial=0.0)).nonzero()[0]
     held = np.where(ages[lately] < seconds[:, None], need[:, lately], np.nan)
-    return Hold(seconds, np.fmax(np.fmax.reduce(held, axis=1, initial=np.nan), needed), need, block)
+    most = np.fmax(np.fmax.reduce(held, axis=1, initial=np.nan), needed)
+    state = learned.copy()
+    state.need, state.block = need, block
+    return Hold(seconds, most, state)

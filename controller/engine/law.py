@@ -11,6 +11,7 @@ unproved dimension may order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,16 +21,16 @@ from numpy.typing import NDArray
 from controller.api import Aggregation
 from controller.engine import capacity, demand, efficacy, floors, hold
 from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, Samples, Scalers
-from controller.engine.grouping import any_column, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
-from controller.engine.learned import Learned, Singles
-from controller.engine.magnitude import Magnitude
+from controller.engine.grouping import all_of, any_column, any_of, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
+from controller.engine.learned import Learned
+from controller.engine.magnitude import Magnitude, norm
 from controller.engine.proportional import MOST_REPLICAS, Proposal, ceil
 from controller.engine.quality import Quality
 
 __all__ = ["Law", "floors_in_use", "respond"]
 
-#: No load per pod is so many times the highest of late; and how many times it the law dares to reckon with.
-IMPLAUSIBLE, EXPERIENCE = 1000.0, 3.0
+#: How many times the highest load per pod of late the law dares to reckon with.
+EXPERIENCE: Final = 3.0
 #: Windows of load that the law learns from before it proposes.
 FIRST_WINDOWS: Final = 2.0
 #: A scaler that was away for longer (seconds, and cycles) has a hole in what it remembers of its needs.
@@ -42,16 +43,14 @@ class Law:
 
     (S,): `used`, whether the capacity form proposed the number; `kind`, `LoadKind` codes of the demand; the `demand` now and
     `ahead`, when a pod created now would be Ready, in requests/s or cores; `load`, the demand per pod; `per_pod`, the load per pod
-    at which the magnitude is its target; `needed` and `ceiling`, the replicas (not rounded) that the demand needs now and ahead;
-    the `gain` of the extrapolation; `startup` in seconds; `hold`, for how many seconds what was needed is remembered, `held`, the
-    most that was needed in them, and `patience`, by what factor regret made the hold longer; `unscheduled`, pods that wait for a
-    node.
+    at which the magnitude is its target; `needed`, the replicas (not rounded) that the demand needs now; the `gain` of the
+    extrapolation; `startup` in seconds; `hold`, for how many seconds what was needed is remembered, `held`, the most that was needed
+    in them, and `patience`, by what factor regret made the hold longer; `unscheduled`, pods that wait for a node.
     (S, D): `capacity`, the load per pod at which the dimension alone is at its target (infinite: not known); the `floor` in use in
-    the dimension's unit, the `confidence` in it (0 to 1), the moment `since` which it is that, and `unreachable`, whether it leaves
-    no room below the target. Efficacy (S,): `tested` and `dropped`, whether an unproved dimension is under test or may not ask for
-    more; `suspect`, which one (-1: none); `tested_from`, load per pod and `tested_excess`, normalized value when its test began,
-    `found_at` and `found_excess` when it failed; `tested_at` and `dropped_until`, moments; `established`, the load per pod that has
-    stood its test.
+    the dimension's unit, the `confidence` in it (0 to 1), and `unreachable`, whether it leaves no room below the target.
+    Efficacy (S,): `tested` and `dropped`, whether an unproved dimension is under test or may not ask for more; `suspect`, which one
+    (-1: none); `tested_from`, load per pod and `tested_excess`, normalized value when its test began, `found_at` and `found_excess`
+    when it failed; `tested_at` and `dropped_until`, moments; `established`, the load per pod that has stood its test.
     """
 
     used: Flags
@@ -61,7 +60,6 @@ class Law:
     load: Floats
     per_pod: Floats
     needed: Floats
-    ceiling: Floats
     gain: Floats
     startup: Floats
     hold: Floats
@@ -71,7 +69,6 @@ class Law:
     capacity: Floats
     floor: Floats
     confidence: Floats
-    since: Floats
     unreachable: Flags
     tested: Flags
     dropped: Flags
@@ -91,9 +88,8 @@ def floors_in_use(scalers: Scalers, samples: Samples, quality: Quality, learned:
         return scalers.floor
     floor = learned.floor
     new = scalers.learns_floor & quality.valid & np.isnan(floor)
-    if new.any():
-        with np.errstate(over="ignore"):
-            values = _means(scalers, samples, quality, new) / scalers.target
+    if any_of(new):
+        values = _means(scalers, samples, quality, new) / scalers.target
         floor = np.where(new, floors.first(scalers, values), floor)
     return np.where(scalers.learns_floor, np.where(np.isnan(floor), 0.0, floor) * scalers.target, scalers.floor)
 
@@ -103,14 +99,16 @@ def respond(
     samples: Samples,
     quality: Quality,
     magnitude: Magnitude,
-    proportional: Proposal,
+    propose: Callable[[], Proposal],
     floor: Floats,
+    closed: Flags,
     learned: Learned,
     now: float,
 ) -> tuple[Proposal, Law, Learned]:
     """The proposal of every scaler by its own response, what it follows from, and the state after this cycle.
 
-    `floor` (S, D) is what `magnitude` was measured above.
+    `propose` gives the proportional proposal where it is needed. `floor` (S, D) is what `magnitude` was measured above, and `closed`
+    (S, D) where that leaves no room below the target.
     """
     count, current = len(scalers), samples.current
     elapsed = np.maximum(now - learned.evaluated_at, 0.0)
@@ -118,34 +116,31 @@ def respond(
     asked = demand.observe(samples, magnitude.complete, quality.ready, learned, moments, elapsed)
     y, values = _of_old_pods(scalers, samples, quality, magnitude, asked.old)
     f = capacity.flat(scalers, floor)
-    closed = floors.unreachable(scalers, floor)
 
-    peak = learned.peak * (1.0 - demand.forgets(elapsed, capacity.FADES))
-    believed = np.where((peak > 0) & ~(asked.load <= IMPLAUSIBLE * peak), np.nan, asked.load)
-    busy = believed >= capacity.LOADED * peak
-    squares, products = capacity.learn_linear(scalers, believed, y, busy, learned, elapsed)
+    believed = capacity.believe(asked.load, learned, elapsed)
+    squares, products = capacity.learn_linear(scalers, believed, y, learned, elapsed)
     target = scalers.target_magnitude
     hotness = _hotness(scalers, magnitude, y, learned, elapsed)
     # What has no data now is remembered, unless the user wants it left out of the norm.
     counted = scalers.used & ~closed & (quality.valid | scalers.blocks)
     known = capacity.linear(squares, products)
     mean_target = target / hotness
-    reach = np.where(counted, capacity.reach(scalers, f, mean_target), np.inf)
+    reach = np.where(counted, capacity.alone(scalers, f, mean_target), np.inf)
     # Times must prove themselves, all of them: without what must, there are only dimensions that grow with the load.
     far = np.where(scalers.proves, np.inf, reach * known)
     without = capacity.solve(scalers, far, f, known, mean_target)
     dropped = learned.phase == efficacy.DROPPED
-    log_capacity = capacity.learn_queues(scalers, believed, y, f, without, busy, learned, elapsed, dropped)
+    log_capacity = capacity.learn_queues(scalers, believed, y, f, without, learned, elapsed, dropped)
     wanted = without
     if scalers.fixed.proves:
         known = capacity.capacities(scalers, known, log_capacity)
         wanted = capacity.solve(scalers, reach * known, f, known, mean_target)
 
     loaded = np.isfinite(asked.load)
-    tells = busy & (asked.load > 0) & any_column(y > capacity.LITTLE) & np.isfinite(elapsed)
+    tells = believed.enough & (asked.load > 0) & any_column(y > capacity.LITTLE) & np.isfinite(elapsed)
     taught = learned.taught + np.where(tells, np.minimum(elapsed, AWAY) / samples.load.window, 0.0)
     # Far beyond every load that it was taught at the law has nothing to say; the magnitude has.
-    unheard_of = asked.newest > EXPERIENCE * peak * np.maximum(quality.ready, 1)
+    unheard_of = asked.newest > EXPERIENCE * believed.peak * np.maximum(quality.ready, 1)
     # Nor has it where the pods take twice the load that it holds for the target, and none of their dimensions is full.
     contradicted = (asked.load > 2 * wanted) & ~any_column(y >= 1)
     measured = np.isfinite(asked.newest) & np.isfinite(asked.mean) & ~unheard_of & ~contradicted
@@ -155,42 +150,40 @@ def respond(
     # Without a known capacity the vector of this moment says what load per pod is wanted; without a known load, pods are the measure.
     # Both are of the window that the vector is of: the pods of this moment have not all shared it.
     # A load that is known at other times is not replaced: a gap would look like a load per pod that fell.
-    share, all_used = asked.load, bool(used.all())
-    if not loaded.all():
+    share, all_used = asked.load, all_of(used)
+    if not all_of(loaded):
         unloaded = np.where(samples.load.kind == demand.NO_KIND, 1.0 / np.maximum(asked.pods, 1.0), np.nan)
         share = np.where(loaded, share, unloaded)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        asks_for, without_proving = wanted, without
-        if not all_used:
-            total, others = _norms(scalers, y, counted)
-            asks_for = np.where(used, wanted, share * target / total)
-            without_proving = np.where(used, without, share * target / others)
-        test = efficacy.examine(
-            scalers,
-            np.where(quality.ready > 0, share, np.nan),
-            asked.pods,
-            np.where(counted, y, np.nan),
-            asks_for,
-            without_proving,
-            learned,
-            now,
-            elapsed,
-        )
+    asks_for, without_proving = wanted, without
+    if not all_used:
+        asks_for = np.where(used, wanted, share * target / _length(scalers, y, counted))
+        others = _length(scalers, y, counted & ~scalers.proves)
+        without_proving = np.where(used, without, share * target / others)
+    test = efficacy.examine(
+        scalers,
+        np.where(quality.ready > 0, share, np.nan),
+        asked.pods,
+        np.where(scalers.proves & counted & np.isfinite(y), y, -np.inf),
+        asks_for,
+        without_proving,
+        learned,
+        now,
+        elapsed,
+    )
     kept = learned.kept
-    if test.put_back.any():
+    if any_of(test.put_back):
         log_capacity = np.where(test.put_back[:, None], kept, log_capacity)
-    if test.begins.any():
+    if any_of(test.begins):
         kept = np.where(test.begins[:, None], log_capacity, kept)
     per_pod = np.where(used, np.maximum(wanted, test.least), np.nan)
 
-    seen = demand.forecast(asked, samples, per_pod, learned, moments, now, elapsed)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ceiling = seen.ahead / per_pod
-        needed = seen.level * np.exp(np.minimum(np.sqrt(seen.noise), demand.NOISE_LIMIT)) / per_pod
-    needed, ceiling = np.minimum(needed, MOST_REPLICAS), np.minimum(ceiling, MOST_REPLICAS)
-    watched = hold.watch(learned, current, now, elapsed)
+    seen = demand.forecast(asked, samples, quality.ready, per_pod, test.learned, moments, now, elapsed)
+    noise = np.minimum(np.sqrt(seen.learned.noise), demand.NOISE_LIMIT)
+    needed = np.minimum(seen.level * np.exp(noise) / per_pod, MOST_REPLICAS)
+    ceiling = np.minimum(seen.ahead / per_pod, MOST_REPLICAS)
     begins = (learned.replicas < 0) | (elapsed > max(AWAY, CYCLES_AWAY * moments.step))
-    held = hold.remember(np.where(begins, np.fmax(needed, current), needed), watched, learned, now)
+    watched = hold.watch(seen.learned, current, now, elapsed)
+    held = hold.remember(np.where(begins, np.fmax(needed, current), needed), watched, now)
 
     up, down = scalers.up.tolerance, scalers.down.tolerance
     rises, falls = ceiling > current, needed < current
@@ -201,74 +194,25 @@ def respond(
     beyond = np.where(rises, ceiling > current * (1 + up), needed * (1 + down) <= current - 1)
     proposal = Proposal(by_law, beyond)
     if not all_used:
+        proportional = propose()
         # An unproved dimension may not order more in the other form either.
         asks = np.where(loaded & np.isfinite(asked.mean), asked.mean, 1.0)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            most_allowed = ceil(asks / test.least)
-        limited = np.where(test.least > 0, np.minimum(proportional.replicas, most_allowed), proportional.replicas)
+        most_allowed = np.minimum(proportional.replicas, ceil(asks / test.least))
+        limited = np.where(test.least > 0, most_allowed, proportional.replicas)
         # A demand that was known and is not now: what can be measured may still ask for more.
         limited = np.where(ready & ~measured, np.maximum(limited, current), limited)
         proposal = Proposal(np.where(used, by_law, limited), np.where(used, beyond, proportional.beyond))
 
-    learnt = floors.learn(scalers, values, asked.load, learned, now, elapsed)
-    waiting = count_by_scaler(samples.scaler, samples.unscheduled, count)
-    at = learned.at.copy()
-    at[asked.slot] = now
-    startup = samples.load.startup
-    unknown = np.isnan(startup)
-    if unknown.any():
-        startup = np.where(unknown, learned.startup, startup)
-    state = Learned(
-        at=at,
-        newest=_noted(learned.newest, asked.slot, asked.newest),
-        mean=_noted(learned.mean, asked.slot, asked.mean),
-        expected=_noted(learned.expected, asked.slot, seen.ahead),
-        ready=_noted(learned.ready, asked.slot, quality.ready),
-        covariance=seen.covariance,
-        variance=seen.variance,
-        noise=seen.noise,
-        startup=startup,
-        wait=asked.wait,
-        squares=squares,
-        products=products,
-        log_capacity=log_capacity,
-        hotness=hotness,
-        taught=taught,
-        # What is not believed is believed in the end: each time it is seen, the highest of late may be twice as high.
-        peak=np.fmax(
-            peak, np.where(peak > 0, np.minimum(asked.load, np.where(np.isnan(believed), 2 * peak, np.inf)), believed)
-        ),
-        phase=test.phase,
-        log_established=test.log_established,
-        first_load=test.first_load,
-        first_excess=test.first_excess,
-        first_pods=test.first_pods,
-        last_load=test.last_load,
-        last_excess=test.last_excess,
-        began=test.began,
-        lowered=test.lowered,
-        retry_at=test.retry_at,
-        pause=test.pause,
-        kept=kept,
-        suspect=test.suspect,
-        need=held.need,
-        block=held.block,
-        patience=watched.patience,
-        direction=watched.direction,
-        changed_at=watched.changed_at,
-        replicas=current,
-        weight=learnt.weight,
-        load=learnt.load,
-        loads=learnt.loads,
-        value=learnt.value,
-        product=learnt.product,
-        spread=learnt.spread,
-        lowest=learnt.lowest,
-        floor=learnt.floor,
-        anchor=learnt.anchor,
-        since=learnt.since,
-        evaluated_at=np.full(count, now),
-    )
+    state, confidence = floors.learn(scalers, values, asked.load, held.learned, now, elapsed)
+    state = state.copy()
+    state.squares = squares
+    state.products = products
+    state.log_capacity = log_capacity
+    state.kept = kept
+    state.hotness = hotness
+    state.taught = taught
+    state.peak = believed.after
+    state.evaluated_at = np.full(count, now)
     law = Law(
         used=used,
         kind=samples.load.kind,
@@ -277,37 +221,28 @@ def respond(
         load=asked.load,
         per_pod=per_pod,
         needed=needed,
-        ceiling=ceiling,
         gain=seen.gain,
         startup=seen.startup,
         hold=held.seconds,
         held=held.most,
         patience=watched.patience,
-        unscheduled=waiting,
+        unscheduled=count_by_scaler(samples.scaler, samples.unscheduled, count),
         capacity=known,
         floor=floor,
-        confidence=learnt.confidence,
-        since=learnt.since,
+        confidence=confidence,
         unreachable=closed,
-        tested=test.phase == efficacy.EXCURSION,
-        dropped=test.phase == efficacy.DROPPED,
-        suspect=test.suspect,
-        tested_from=test.first_load,
-        tested_excess=test.first_excess,
-        found_at=test.last_load,
-        found_excess=test.last_excess,
-        tested_at=test.began,
-        dropped_until=test.retry_at,
-        established=np.exp(test.log_established),
+        tested=state.phase == efficacy.EXCURSION,
+        dropped=state.phase == efficacy.DROPPED,
+        suspect=state.suspect,
+        tested_from=state.first_load,
+        tested_excess=state.first_excess,
+        found_at=state.last_load,
+        found_excess=state.last_excess,
+        tested_at=state.began,
+        dropped_until=state.retry_at,
+        established=np.exp(state.log_established),
     )
     return proposal, law, state
-
-
-def _noted(ring: Singles, slot: int, column: Floats | Ints) -> Singles:
-    """The ring with this cycle's column in it."""
-    noted = ring.copy()
-    noted[:, slot] = column
-    return noted
 
 
 def _means(scalers: Scalers, samples: Samples, quality: Quality, which: Flags) -> Floats:
@@ -316,8 +251,7 @@ def _means(scalers: Scalers, samples: Samples, quality: Quality, which: Flags) -
     means = np.where(scalers.per_pod, np.nan, samples.target_values)
     for at in np.flatnonzero((which & scalers.per_pod).any(axis=0)):
         good = quality.good[:, at]
-        with np.errstate(invalid="ignore"):
-            mean = sum_by_scaler(of[good], samples.values[good, at], count) / count_by_scaler(of, good, count)
+        mean = sum_by_scaler(of[good], samples.values[good, at], count) / count_by_scaler(of, good, count)
         means[:, at] = np.where(scalers.per_pod[:, at], mean, means[:, at])
     return means
 
@@ -337,15 +271,13 @@ def _of_old_pods(
 
     y = mean(magnitude.of_pods)
     values = np.full(y.shape, np.nan)
-    if scalers.fixed.learns_floor:
-        with np.errstate(over="ignore"):
-            for at in np.flatnonzero(scalers.learns_floor.any(axis=0)):
-                good = np.where(quality.good[:, at, None], samples.values[:, at, None], np.nan)
-                values[:, at, None] = mean(good) / scalers.target[:, at, None]
+    learning = scalers.fixed.learning
+    if len(learning):
+        good = np.where(quality.good[:, learning], samples.values[:, learning], np.nan)
+        values[:, learning] = mean(good) / scalers.target[:, learning]
     if scalers.fixed.shared:
         shared = scalers.used & ~scalers.per_pod
-        with np.errstate(over="ignore"):
-            own = np.where(quality.valid, samples.target_values, np.nan) / scalers.target
+        own = np.where(quality.valid, samples.target_values, np.nan) / scalers.target
         values = np.where(shared, own, values)
     return y, values
 
@@ -355,21 +287,13 @@ def _hotness(scalers: Scalers, magnitude: Magnitude, y: Floats, learned: Learned
     if not scalers.fixed.ranked:
         return learned.hotness
     ranked = scalers.aggregation != AGGREGATIONS.index(Aggregation.MEAN)
-    mean, _ = _norms(scalers, y, scalers.used)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        now = np.maximum(magnitude.total / mean, 1.0)
+    now = magnitude.total / _length(scalers, y, scalers.used)
     weight = np.where(ranked & np.isfinite(now), demand.forgets(elapsed, capacity.LINEAR), 0.0)
+    # Beside a number without bound, the 1 that follows it would be nothing.
+    now = np.minimum(np.maximum(now, 1.0), capacity.ABSURD)
     return learned.hotness + weight * (np.where(weight > 0, now, learned.hotness) - learned.hotness)
 
 
-def _norms(scalers: Scalers, y: Floats, counted: Flags) -> tuple[Floats, Floats]:
-    """The magnitude (S,) of the mean pod, and that without the dimensions that must prove that pods lower them."""
-    power = scalers.norm[:, None]
-    y = np.where(counted & np.isfinite(y), y, 0.0)
-    largest = np.maximum(y.max(axis=1), 1e-300)[:, None]
-    terms = np.where(y > 0, scalers.fixed.weight * (y / largest) ** power, 0.0)
-    root = 1.0 / scalers.norm
-    return (
-        largest[:, 0] * terms.sum(axis=1) ** root,
-        largest[:, 0] * np.where(scalers.proves, 0.0, terms).sum(axis=1) ** root,
-    )
+def _length(scalers: Scalers, y: Floats, counted: Flags) -> Floats:
+    """The magnitude (S,) of the mean pod, whose normalized values are y (S, D), over the dimensions that are `counted` (S, D)."""
+    return norm(np.where(counted, y, np.nan), scalers.weight, scalers.norm)[0]

@@ -8,6 +8,7 @@ less than 2 KB.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Final, Self
 
 import numpy as np
@@ -25,13 +26,13 @@ SLOTS: Final = 48
 BLOCKS: Final = 44
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Learned:
-    """The law's state.
+    """The law's state; a module that learns makes another one, and leaves the one that it was given.
 
     Shared by all scalers: `at` (K,), the moment of each slot, and `block` (B,), the number of each block. Everything else has a row
     a scaler:
-    (S,), (S, D), (S, K) or (S, B).
+    (S,), (S, D), (S, K) or (S, B). It is not frozen only because a copy is made six times a cycle, and of a frozen one that takes long.
     """
 
     at: Floats
@@ -158,6 +159,10 @@ class Learned:
     def __len__(self) -> int:
         return len(self.evaluated_at)
 
+    def copy(self) -> Self:
+        """Another state with the same arrays: it is for giving it others, not for writing into these."""
+        return type(self)(*_ARRAYS(self))
+
     @property
     def dimensions(self) -> int:
         """How many columns D there are."""
@@ -180,3 +185,6 @@ class Learned:
             return new
 
         return replace(fresh, **{each.name: moved(each.name, getattr(fresh, each.name)) for each in fields(fresh)})
+
+
+_ARRAYS: Final = attrgetter(*(each.name for each in fields(Learned)))

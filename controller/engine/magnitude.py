@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from controller.api import Aggregation
 from controller.engine.batch import AGGREGATIONS, LARGEST, Flags, Floats, Ints, Samples, Scalers
-from controller.engine.grouping import Rows, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
+from controller.engine.grouping import Rows, all_of, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
 from controller.engine.quality import Quality
 
 __all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
@@ -100,16 +100,15 @@ def measure(scalers: Scalers, samples: Samples, quality: Quality, floor: Floats,
     values = np.where(own, samples.values.T, shared)
     # `normalize`, where what depends on the scaler alone is worked out before it is handed to its pods, and in place: memory of this
     # size is dear to get.
-    with np.errstate(over="ignore"):
-        y = values - of_pods(floor)
-        y /= of_pods(scalers.target - floor)
+    y = values - of_pods(floor)
+    y /= of_pods(scalers.target - floor)
     np.maximum(y, 0.0, out=y)
     np.minimum(y, of_pods(fixed.cap), out=y)
     weight = None if fixed.unweighted else of_pods(fixed.weight)
     pod, pod_shares = _norm(y, weight, None if fixed.squares else scalers.norm[of])
 
     absent = np.isnan(y)
-    if not counted.all():
+    if not all_of(counted):
         absent &= of_pods(counted)
     complete = samples.ready & ~np.logical_or.reduce(absent, axis=0) & np.logical_or.reduce(counted, axis=1)[of]
     pods = count_by_scaler(of, complete, count)

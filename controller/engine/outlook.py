@@ -115,7 +115,7 @@ def _trial(decisions: Decisions, row: int, kind: LoadKind) -> Trial:
 def _magnitudes(decisions: Decisions, row: int, loads: Sequence[float]) -> list[float]:
     """The magnitude to expect at each load per pod; what is not known, and what pods do not lower, is left out of it.
 
-    One scaler in plain floats; the formulas are those of `capacity.normalized_at` and `magnitude.norm`.
+    One scaler in plain floats; the formulas are those of `capacity` and of `magnitude.norm`.
     """
     scalers, law = decisions.scalers, decisions.law
     dropped = bool(law.dropped[row]) and bool(scalers.limits[row])

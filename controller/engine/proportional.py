@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
-from controller.engine.grouping import count_by_scaler
+from controller.engine.grouping import all_of, any_of, count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
 from controller.engine.quality import Quality
 
@@ -58,7 +58,7 @@ def propose(scalers: Scalers, samples: Samples, quality: Quality, magnitude: Mag
     seen = Reading(magnitude.total / target, magnitude.pods)
     up, down = scalers.up.tolerance, scalers.down.tolerance
     everywhere = np.ones(len(scalers), np.bool_)
-    if (magnitude.complete & ~samples.young).all():
+    if all_of(magnitude.complete & ~samples.young):
         # Nobody is in doubt.
         return weigh(samples.current, seen, seen, ~everywhere, everywhere, up, down)
 
@@ -91,7 +91,7 @@ def weigh(
     upwards = seen.ratio > 1
     replicas = ceil(seen.pods * seen.ratio)
     far = beyond(seen.ratio, up, down)
-    if doubt.any():
+    if any_of(doubt):
         turned = np.where(upwards, cautious.ratio < 1, cautious.ratio > 1)
         asked = np.where(turned, current, ceil(cautious.pods * cautious.ratio))
         replicas = np.where(doubt, asked, replicas)

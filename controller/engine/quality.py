@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.api import Reason
 from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
-from controller.engine.grouping import count_by_scaler
+from controller.engine.grouping import any_of, count_by_scaler
 from controller.engine.reasons import NONE, Codes, code, first_of
 
 __all__ = ["Quality", "judge"]
@@ -52,7 +52,7 @@ def judge(scalers: Scalers, samples: Samples) -> Quality:
         bad = scalers.used & ~scalers.per_pod & ~valid
         reasons[bad] = _defects(values[bad], ages[bad], seen[bad], max_age[bad])
     faulty = samples.faults != NONE
-    if faulty.any():
+    if any_of(faulty):
         valid &= ~faulty
         reasons = np.where(faulty, samples.faults, reasons)
     reasons[valid | ~scalers.used] = NONE

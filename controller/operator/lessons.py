@@ -29,6 +29,7 @@ from controller.api import (
     parse_share,
 )
 from controller.engine import LoadKind, Record
+from controller.engine.capacity import LEAST
 from controller.engine.demand import ABSURD
 from controller.engine.efficacy import LONGEST_PAUSE
 from controller.engine.lessons import Dropped, Floor, Lesson
@@ -41,9 +42,6 @@ __all__ = ["Gist", "gist_in", "gist_of", "learned_of", "lesson_in"]
 #: By how much of its target a floor must have moved to be worth a write of its own, and by what factor the load per pod.
 FLOOR_MOVED: Final = 0.05
 LOAD_MOVED: Final = 1.25
-
-#: No load per pod is less than this (requests/s, cores).
-LEAST_LOAD: Final = 1e-9
 
 KINDS: Final = {
     LoadKind.ARRIVALS: DemandSignal.ARRIVALS,
@@ -210,7 +208,7 @@ def _duration(text: str | None) -> float:
 def _load(text: str | None) -> float:
     """The number of "41.3 requests/s"; none that is no load of a pod."""
     number = _number(None if text is None else text.partition(" ")[0])
-    return number if LEAST_LOAD <= number <= ABSURD else math.nan
+    return number if LEAST <= number <= ABSURD else math.nan
 
 
 def _number(text: str | None) -> float:

@@ -64,7 +64,7 @@ class Sojourn:
     @classmethod
     def of(cls, service: Service, utilisation: Floats, shift: Floats) -> Sojourn:
         """The distribution at a utilisation (n,); above `SATURATION` that of `SATURATION`. `shift` (n,) in seconds."""
-        rho = np.clip(utilisation, SMALLEST, SATURATION)
+        rho = np.minimum(np.maximum(utilisation, SMALLEST), SATURATION)
         fast = np.full(rho.shape, 1.0 / service.seconds)
         slow = service.capacity * (1.0 - rho)
         close = (
@@ -78,7 +78,7 @@ class Sojourn:
     def tail(self, times: Floats) -> Floats:
         """P(T > t) for times (m,) in seconds: (n, m)."""
         x = np.maximum(times[None, :] - self.shift[:, None], 0.0)
-        clipped: Floats = np.clip(self._sum(self.first, self.second, x), 0.0, 1.0)
+        clipped: Floats = np.minimum(np.maximum(self._sum(self.first, self.second, x), 0.0), 1.0)
         return clipped
 
     def beyond(self, times: Floats) -> Floats:

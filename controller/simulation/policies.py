@@ -37,6 +37,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+#: Kinds of demand as numpy compares them fastest.
+_NONE, _ARRIVALS, _REQUESTS, _CORES = map(int, LoadKind)
+
+
 class UnknownPolicy(CompositeScalerError, ValueError):
     """There is no policy of this name; the text names those that there are."""
 
@@ -122,7 +126,7 @@ def samples_of(seen: Seen, specs: Sequence[Spec], kinds: Ints, settings: FleetSe
         young=seen.young,
         unscheduled=np.zeros(len(seen.scaler), np.bool_),
         values=values,
-        ages=np.repeat(seen.age[seen.scaler, None], width, axis=1),
+        ages=seen.age[seen.scaler].repeat(width).reshape(values.shape),
         seen=~np.isnan(values),
         target_values=np.full((runs, width), np.nan),
         target_ages=np.zeros((runs, width)),
@@ -135,12 +139,12 @@ def samples_of(seen: Seen, specs: Sequence[Spec], kinds: Ints, settings: FleetSe
 def _load(seen: Seen, kinds: Ints, window: float) -> Load:
     """What was asked of each run, by what each measures."""
     of = kinds[seen.scaler]
-    counted, cores = of != LoadKind.NONE, of == LoadKind.CORES
+    counted, cores = of != _NONE, of == _CORES
     return Load(
         newest=np.where(counted, np.where(cores, seen.cpu_newest, seen.served_newest), np.nan),
         served=np.where(counted, np.where(cores, seen.cpu, seen.served_window), np.nan),
-        waited=np.where(of == LoadKind.REQUESTS, seen.waited_newest, np.nan),
-        arrivals=np.where(kinds == LoadKind.ARRIVALS, seen.arrivals_newest, np.nan),
+        waited=np.where(of == _REQUESTS, seen.waited_newest, np.nan),
+        arrivals=np.where(kinds == _ARRIVALS, seen.arrivals_newest, np.nan),
         startup=seen.startup,
         window=np.full(len(kinds), window),
         kind=kinds.astype(np.int8),

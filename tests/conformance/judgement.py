@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from tests import hpa_rules
 from tests.conformance.facts import Case, Fact, Lacking
 from tests.conformance.suites import answer
 
 __all__ = ["Judgement", "Verdict", "judge"]
+
+
+#: What is expected of these is the names of pods, in any order.
+_GROUPS: Final = ("unready", "missing", "ignored")
 
 
 class Verdict(StrEnum):
@@ -38,6 +42,9 @@ def judge(case: Case) -> Judgement:
     except (Lacking, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         # A case that cannot be read, or one that our code cannot bear: either way the others are still worth running.
         return Judgement(case, Verdict.FAILED, (f"it cannot be run: {type(error).__name__}: {error}".splitlines()[0],))
+    unclear = _unclear(case.expected)
+    if unclear:
+        return Judgement(case, Verdict.FAILED, unclear)
     differences = _differences(case.expected, given)
     if not differences:
         return Judgement(case, Verdict.PASSED)
@@ -60,6 +67,19 @@ def _differences(expected: dict[str, Any], given: dict[str, Any]) -> tuple[str, 
     return tuple(lines)
 
 
+def _unclear(expected: dict[str, Any]) -> tuple[str, ...]:
+    """A line for each key whose expected value nothing can be compared with."""
+    lines = []
+    for key, wanted in expected.items():
+        if key == "error_contains" and not isinstance(wanted, str):
+            lines.append(f"{key}: {_shown(wanted)} is no text; write a part of the error's")
+        elif key == "event" and not isinstance(wanted, dict):
+            lines.append(f"{key}: {_shown(wanted)} is no object; write the fields that an event has to have")
+        elif key in _GROUPS and not (isinstance(wanted, list) and all(isinstance(each, str) for each in wanted)):
+            lines.append(f"{key}: {_shown(wanted)} is no list of pods; write their names, or [] for none")
+    return tuple(lines)
+
+
 def _given(key: str, wanted: Any, given: dict[str, Any]) -> Any:
     """What was given for a key that is expected; what it has to contain, or one of which it has to be, is looked for."""
     if key == "error_contains":
@@ -67,7 +87,7 @@ def _given(key: str, wanted: Any, given: dict[str, Any]) -> Any:
     if key == "event":
         events = given.get("events", [])
         return wanted if any(wanted.items() <= each.items() for each in events) else events
-    if key in ("unready", "missing", "ignored"):
+    if key in _GROUPS and key in given:
         return wanted if sorted(wanted) == sorted(given[key]) else given[key]
     return given.get(key, given.get("error"))
 

@@ -79,6 +79,29 @@ def test_a_case_that_lacks_an_input_fails_and_the_others_run(folder: Path, capsy
     assert "per_pod_usage | zero replicas returns zero" in printed
 
 
+@pytest.mark.parametrize(
+    ("name", "suite", "expected", "sentence"),
+    [
+        (
+            CALCULATOR,
+            "group_pods",
+            {"unready": -1},
+            "unready: -1 is no list of pods; write their names, or [] for none",
+        ),
+        (CALCULATOR, "group_pods", {"missing": ["a", 3]}, 'missing: ["a", 3] is no list of pods; write their names'),
+        (CALCULATOR, "pods_metric", {"unready": ["a"]}, 'unready: expected ["a"], got null'),
+        (CALCULATOR, "pods_metric", {"error_contains": 3}, "error_contains: 3 is no text; write a part of the error's"),
+        (BEHAVIOR, "controller", {"event": "Rescaled"}, 'event: "Rescaled" is no object; write the fields'),
+    ],
+)
+def test_an_expectation_that_nothing_compares_with_fails_in_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, suite: str, expected: dict[str, Any], sentence: str
+) -> None:
+    change(folder, name, suite, expected=expected)
+    assert main([str(folder)]) == 1
+    assert sentence in capsys.readouterr().out
+
+
 def test_status_that_says_the_same_as_before_is_not_written(folder: Path) -> None:
     settled = [
         {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale"},

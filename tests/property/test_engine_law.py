@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.engine import Decisions, Learned, LoadKind, evaluate
-from controller.engine.capacity import alone, flat, normalized_at, solve
 from controller.engine.magnitude import norm
 from tests.engine_support import NOW, Case, Pod, batch, dimension, rules
-from tests.law_support import CPU, LATENCY, MEMORY, columns, web
+from tests.law_support import CPU, LATENCY, MEMORY, columns, normalized_at, solved, web
 from tests.property.engine_cases import NORMS
 
 SHARED = ("at", "block")
@@ -178,8 +177,7 @@ def test_the_solved_load_brings_the_magnitude_to_its_target(
         ),
         magnitude={"norm": power},
     )
-    capacity = np.array([[each for each, _, _ in parts]])
-    f, targets = flat(scalers, scalers.floor), np.array([target])
-    load = solve(scalers, alone(scalers, capacity, f, targets), f, capacity, targets)
-    total, _ = norm(normalized_at(scalers, capacity, f, load), scalers.weight, scalers.norm)
+    capacity = [each for each, _, _ in parts]
+    load = np.array([solved(scalers, capacity, target)])
+    total, _ = norm(normalized_at(scalers, np.array([capacity]), scalers.floor, load), scalers.weight, scalers.norm)
     assert total[0] == pytest.approx(target, rel=5e-3)

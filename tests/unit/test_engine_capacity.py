@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from controller.engine import Scalers
-from controller.engine.capacity import alone, flat, solve
 from tests.engine_support import dimension
-from tests.law_support import CPU, FULL, LATENCY, MEMORY, World, at_work, columns, late, queueing, web
+from tests.law_support import CPU, FULL, LATENCY, MEMORY, World, at_work, columns, late, queueing, solved, web
 
 QUEUE: dict[str, object] = {"metric": "latency", "target": "300ms", "floor": "60ms", "cap": 100.0}
 
@@ -40,11 +39,6 @@ def bisected(scalers: Scalers, capacity: Any, target: float) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if shown(scalers, capacity, middle) > target else (middle, high)
     return low
-
-
-def solved(scalers: Scalers, capacity: Any, target: float = 1.0) -> float:
-    known, f, targets = np.array([capacity], np.float64), flat(scalers, scalers.floor), np.array([target])
-    return float(solve(scalers, alone(scalers, known, f, targets), f, known, targets)[0])
 
 
 @pytest.mark.parametrize("norm", [1, "1.5", 2, 3, 7, "Infinity"])

@@ -136,9 +136,11 @@ def test_the_authority_is_the_users(authority: float) -> None:
     assert most <= authority * SIZE * 1.15 + 1
 
 
+@pytest.mark.parametrize("norm", [2, "Infinity"])
 @pytest.mark.parametrize("counts", [True, False])
-def test_the_proportional_response_is_held_to_it_too(counts: bool) -> None:
-    world = dependent(3.0, of_spec=PROPORTIONAL, counts=counts)
+def test_the_proportional_response_is_held_to_it_too(counts: bool, norm: object) -> None:
+    of_spec = {"magnitude": {"response": "Proportional", "norm": norm}}
+    world = dependent(3.0, of_spec=of_spec, counts=counts)
     most = max(int(seen.desired[0]) for seen in world.cycles(5400))
     assert most <= 1.5 * SIZE * 1.1 + 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,10 +34,11 @@ class Watched:
         """The floor, in units of the target, after one look at a value in the dimension's unit."""
         self.now += elapsed
         x = np.array([[value]]) / self.scalers.target
-        seen = engine_floors.learn(self.scalers, x, np.array([load]), self.learned, self.now, np.array([elapsed]))
-        self.confidence = float(seen.confidence[0, 0])
-        known = {each.name: getattr(seen, each.name) for each in fields(seen) if each.name != "confidence"}
-        self.learned = replace(self.learned, **known, evaluated_at=np.array([self.now]))
+        loads, seconds = np.array([load]), np.array([elapsed])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            seen, confidence = engine_floors.learn(self.scalers, x, loads, self.learned, self.now, seconds)
+        self.confidence = float(confidence[0, 0])
+        self.learned = replace(seen, evaluated_at=np.array([self.now]))
         return float(seen.floor[0, 0])
 
     def watch(self, shows: Callable[[float, float], float], seconds: float, noise: float = 0.0) -> list[float]:

@@ -9,30 +9,18 @@ import pytest
 
 from controller.api import Reason
 from controller.engine import Learned
-from controller.engine.hold import FADES, MOST_PATIENCE, Watch, watch
+from controller.engine.hold import FADES, MOST_PATIENCE, watch
 from tests.engine_support import rules
 from tests.law_support import FULL, World, web
 
 
-def watched(learned: Learned, replicas: int, now: float) -> tuple[Watch, Learned]:
-    """What one look at the replicas says, and the state after it."""
-    seen = watch(learned, np.array([replicas]), now, np.maximum(now - learned.evaluated_at, 0.0))
-    return seen, replace(
-        learned,
-        patience=seen.patience,
-        direction=seen.direction,
-        changed_at=seen.changed_at,
-        replicas=np.array([replicas]),
-        evaluated_at=np.array([now]),
-    )
-
-
-def after(*looks: tuple[float, int]) -> Watch:
+def after(*looks: tuple[float, int]) -> Learned:
     """What is known after replicas were seen at these seconds."""
     learned = Learned.empty(1, 1)
     for now, replicas in looks:
-        seen, learned = watched(learned, replicas, now)
-    return seen
+        seen = watch(learned, np.array([replicas]), now, np.maximum(now - learned.evaluated_at, 0.0))
+        learned = replace(seen, evaluated_at=np.array([now]))
+    return learned
 
 
 def bumpy(at: float) -> float:

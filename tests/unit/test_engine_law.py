@@ -306,6 +306,16 @@ def test_the_hottest_pod_is_held_where_the_user_says_max() -> None:
     assert uneven("Mean") == pytest.approx(FULL / 1.05, rel=0.02)
 
 
+def test_a_young_pod_that_shows_more_than_any_number_is_forgotten() -> None:
+    world = World(web(magnitude={"aggregation": "Max"}), lambda _: 300.0, replicas=10, obeys=False)
+    before = float(world.run(600).law.per_pod[0])
+    world._pass(15.0)
+    *pods, last = world.case().pods
+    world.decide(pods=[*pods, replace(last, seen=(1e200,), young=True)])
+    world._pass(7200.0)
+    assert float(world.decide().law.per_pod[0]) == pytest.approx(before, rel=0.02)
+
+
 def test_hpas_behavior_still_bounds_what_the_law_orders() -> None:
     world = World(
         web(behavior={"scaleUp": rules(("Pods", 1, 60))}), lambda at: 200.0 if at < 900 else 900.0, replicas=6

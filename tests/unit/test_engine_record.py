@@ -8,8 +8,9 @@ import math
 import pytest
 
 from controller.api import Efficacy, EfficacyAction, Magnitude, Reason
-from controller.engine import NONE, LoadKind, Stage, capacity, code, magnitude, reason, record_of, sentences
+from controller.engine import NONE, LoadKind, Stage, code, magnitude, reason, record_of, sentences
 from tests.engine_support import Case, Pod, decide, dimension, even, record, rules, spec, wanting
+from tests.law_support import normalized_at
 from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
 
 DELAY = dimension("delay", "0.5")
@@ -258,7 +259,7 @@ def test_the_magnitude_that_is_expected_is_that_of_the_learned_capacities(norm: 
     scalers, law, outlook = decisions.scalers, decisions.law, record_of(decisions, 0).outlook
     expected = []
     for pods in (decisions.proposed, decisions.proposed - 1):
-        y = capacity.normalized_at(scalers, law.capacity, capacity.flat(scalers, law.floor), law.ahead / pods)
+        y = normalized_at(scalers, law.capacity, law.floor, law.ahead / pods)
         expected.append(float(magnitude.norm(y, scalers.weight, scalers.norm)[0][0]))
     assert [outlook.then, outlook.fewer] == pytest.approx(expected)
 
