@@ -107,7 +107,7 @@ class Behavior(Model):
     scale_up: ScaleUpRules = Field(default_factory=ScaleUpRules, description="The rules for more replicas.")
     scale_down: ScaleDownRules = Field(
         default_factory=ScaleDownRules,
-        description="The rules for fewer replicas. Where scaleDown is not written, an adaptive hold (one minute to ten, longer "
+        description="The rules for fewer replicas. Where scaleDown is not written, an adaptive hold (one minute to eight, longer "
         "after a scale-down that was too early) takes the place of the 300 s window.",
     )
 

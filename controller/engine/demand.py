@@ -32,7 +32,7 @@ SCRAPE: Final = 0.25
 #: Start-up (seconds) of a target that was never seen starting a pod.
 UNKNOWN_STARTUP: Final = 30.0
 #: Seconds after which what was learned of gain and noise counts 1/e.
-REMEMBERED: Final = 3 * 3600.0
+REMEMBERED: Final = 2 * 3600.0
 #: The most that a rise is extrapolated.
 GAIN_LIMIT: Final = 4.0
 #: How much evidence (in squared relative rises) it takes to leave a gain of 1.

@@ -1,8 +1,8 @@
 """The adaptive hold: never fewer replicas than were needed lately, and "lately" grows when a scale-down was regretted.
 
-What is needed is remembered for 60 s after a scale-down and 150 s after a scale-up, times a patience of 1 to 4: it doubles when a scale-up
-follows a scale-down within five minutes, and fades back within an hour. The last change is taken from what the target has, so that
-a hand on `kubectl scale` counts too. It takes the place of HPA's fixed window of 300 s where `behavior.scaleDown` is not written.
+What is needed is remembered for 60 s after a scale-down and 120 s after a scale-up, times a patience of 1 to 4: it doubles when a scale-up
+follows a scale-down within 150 s times the patience, and fades back within an hour. The last change is taken from what the target has, so
+that a hand on `kubectl scale` counts too. It takes the place of HPA's fixed window of 300 s where `behavior.scaleDown` is not written.
 Source: reference/control_law.md, 1 (4).
 """
 
@@ -21,9 +21,9 @@ from controller.engine.learned import BLOCKS, Learned
 __all__ = ["Hold", "remember", "watch"]
 
 #: Seconds for which what is needed is remembered: after a scale-down, and otherwise.
-AFTER_DOWN, OTHERWISE = 60.0, 150.0
+AFTER_DOWN, OTHERWISE = 60.0, 120.0
 #: A scale-up so soon (seconds, times the patience) after a scale-down is a regret.
-REGRET: Final = 300.0
+REGRET: Final = 150.0
 MOST_PATIENCE: Final = 4.0
 #: The patience fades with this time constant (seconds).
 FADES: Final = 3600.0

@@ -30,9 +30,9 @@ from controller.engine.quality import Quality
 __all__ = ["Law", "floors_in_use", "respond"]
 
 #: How many times the highest load per pod of late the law dares to reckon with.
-EXPERIENCE: Final = 3.0
+EXPERIENCE: Final = 30.0
 #: Windows of load that the law learns from before it proposes.
-FIRST_WINDOWS: Final = 2.0
+FIRST_WINDOWS: Final = 1.0
 #: A scaler that was away for longer (seconds, and cycles) has a hole in what it remembers of its needs.
 AWAY, CYCLES_AWAY = 60.0, 2.5
 

@@ -138,11 +138,19 @@ class Record:
         if outlook.wanted and outlook.kind is LoadKind.NONE:
             why = "no demand is known, name it in spec.demand"
         elif outlook.wanted and outlook.taught < FIRST_WINDOWS:
-            why = f"what a pod can take is being learned, for {outlook.taught:.1f} of {FIRST_WINDOWS:g} windows so far"
+            learned = 100.0 * outlook.taught / FIRST_WINDOWS
+            why = f"what a pod can take is being learned, {learned:.0f} % of the first window of load so far"
         elif outlook.wanted:
             why = f"the demand is not known now: {outlook.said or 'it has no fresh samples'}"
         seen = (self.magnitude, self.target_magnitude, self.ready, self.unready, self.young, self.proposed)
-        return sentences.of_proposal(self.cause, *seen, why)
+        said, trial = sentences.of_proposal(self.cause, *seen, why), outlook.trial
+        if (
+            trial is None
+            or not trial.tried.holds
+            or self.proposed >= self.magnitude / self.target_magnitude * self.ready
+        ):
+            return said
+        return f"{said}; {sentences.of_trial(trial.dimension, dropped=trial.dropped)}"
 
 
 def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = None) -> Record:

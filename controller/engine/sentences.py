@@ -25,6 +25,7 @@ __all__ = [
     "of_magnitude",
     "of_proposal",
     "of_rule",
+    "of_trial",
     "of_unreachable",
     "of_waiting",
 ]
@@ -147,11 +148,16 @@ def of_demand(cause: str, asked: Asked) -> str:
     ]
     if asked.number > 1 and not math.isnan(asked.fewer):
         parts.append(f"{asked.number - 1} would be at magnitude {asked.fewer:.2f}, {asked.number} at {asked.then:.2f}")
-    if asked.unproved:
-        parts.append(f"{asked.unproved} may not ask for more until it has shown that pods lower it")
-    if asked.dropped:
-        parts.append(f"{asked.dropped} does not ask: pods do not lower it")
+    if asked.unproved or asked.dropped:
+        parts.append(of_trial(asked.unproved or asked.dropped, dropped=bool(asked.dropped)))
     return "; ".join(parts)
+
+
+def of_trial(name: str, *, dropped: bool) -> str:
+    """Why a dimension that pods may not lower is not given all that it asks for."""
+    if dropped:
+        return f"{name} does not ask: pods do not lower it"
+    return f"{name} may not ask for more until it has shown that pods lower it"
 
 
 def of_load(load: float, kind: LoadKind) -> str:

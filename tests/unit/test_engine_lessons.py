@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from controller.engine import Learned, LoadKind
+from controller.engine.hold import OTHERWISE
 from controller.engine.lessons import Dropped, Floor, Lesson, lesson_of, replay, restore
 from tests.engine_support import Case, batch, even, spec, wanting
 from tests.learned_support import Run, web
@@ -147,7 +148,7 @@ def test_the_patience_of_the_hold_is_kept() -> None:
     before = lived()
     after = restarted(before, dataclasses.replace(lesson(before), patience=3.0))
     after.see(web(300, 12))
-    assert after.record.outlook.hold == pytest.approx(450.0)
+    assert after.record.outlook.hold == pytest.approx(3 * OTHERWISE)
 
 
 def test_loads_that_were_measured_in_another_way_are_forgotten_and_nothing_else() -> None:

@@ -7,8 +7,9 @@ import math
 
 import pytest
 
-from controller.api import Efficacy, EfficacyAction, Magnitude, Reason
+from controller.api import Efficacy, EfficacyAction, Magnitude, Reason, Response
 from controller.engine import NONE, LoadKind, Stage, code, magnitude, reason, record_of, sentences
+from controller.engine.hold import OTHERWISE
 from tests.engine_support import Case, Pod, decide, dimension, even, record, rules, spec, wanting
 from tests.law_support import normalized_at
 from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
@@ -288,7 +289,7 @@ def test_another_target_magnitude_is_told_of_by_demand_too() -> None:
 def test_the_hold_is_told_with_its_length() -> None:
     found = run(web(412, 14))
     found.see(web(200, 14))
-    assert found.record.sentence.endswith("staying at 14: no fewer than were needed in the last 150 s (the hold)")
+    assert found.record.sentence.endswith("staying at 14: no fewer than were needed in the last 120 s (the hold)")
     assert found.record.rule is Reason.ADAPTIVE_HOLD
 
 
@@ -302,13 +303,13 @@ def test_a_hold_that_was_made_longer_by_a_regret_says_so() -> None:
 
 def test_where_no_hold_is_in_force_there_is_none() -> None:
     assert math.isnan(record(wanting(7, 4)).outlook.hold)
-    assert run(web(412, 10)).record.outlook.hold == 150.0
+    assert run(web(412, 10)).record.outlook.hold == OTHERWISE
 
 
 def test_a_law_that_still_learns_says_for_how_long_it_has() -> None:
     assert (
-        "in proportion (what a pod can take is being learned, for 1.5 of 2 windows so far)"
-        in run(web(412, 10), times=7).record.sentence
+        "in proportion (what a pod can take is being learned, 50 % of the first window of load so far)"
+        in run(web(412, 10), times=3).record.sentence
     )
 
 
@@ -350,6 +351,16 @@ def test_a_dimension_that_wants_more_than_it_may_have_is_told_of() -> None:
     assert trial is not None
     assert (trial.dimension, trial.dropped) == ("latency", False)
     assert "; latency may not ask for more until it has shown that pods lower it; " in found.record.sentence
+
+
+def test_an_order_in_proportion_that_is_limited_says_by_what() -> None:
+    form = WEB_SPEC.model_copy(update={"magnitude": Magnitude(response=Response.PROPORTIONAL)})
+    found = run(web(300, 10, of=form), web(300, 10, slow_dependency, form), times=12)
+    seen = found.record
+    assert seen.proposed < seen.magnitude * seen.ready
+    assert "; latency may not ask for more until it has shown that pods lower it; " in seen.sentence
+    found.see(web(300, 10, slow_dependency, form), times=60)
+    assert "; latency does not ask: pods do not lower it; " in found.record.sentence
 
 
 def test_a_dimension_that_pods_do_not_lower_does_not_ask_and_what_was_tried_is_told() -> None:
