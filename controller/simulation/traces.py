@@ -25,6 +25,8 @@ __all__ = ["InvalidTrace", "Trace", "flash_crowd"]
 
 TIME: Final = "seconds"
 VALUES: Final = ("requests_per_second", "load")
+#: A step of more than so many usual ones is a gap, in a trace that was recorded: few rows are a drawing of somebody's.
+GAP, RECORDED = 3.0, 30
 
 
 class InvalidTrace(CompositeScalerError, ValueError):
@@ -136,6 +138,15 @@ class Trace:
     def peak(self) -> float:
         """The largest value."""
         return float(self.values.max())
+
+    @property
+    def gap(self) -> tuple[float, float] | None:
+        """The longest time without a row, from and to in seconds, where it is no usual step; what happened then is not known."""
+        steps = np.diff(self.seconds)
+        longest = int(steps.argmax())
+        if len(steps) < RECORDED or steps[longest] <= GAP * float(np.median(steps)):
+            return None
+        return float(self.seconds[longest]), float(self.seconds[longest + 1])
 
     def at(self, seconds: float) -> float:
         """The value at one moment."""

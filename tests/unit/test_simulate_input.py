@@ -36,6 +36,17 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return simulate
 
 
+def test_a_trace_with_a_gap_is_refused_and_each_side_of_it_is_not(refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "load.csv"
+    seconds = [60 * at for at in range(120) if not 40 <= at < 80]
+    file.write_text("seconds,load\n" + "".join(f"{each},{'' if each == 600 else 5}\n" for each in seconds))
+    said = refused("--trace", str(file), "--policy", "constant")
+    assert "Nothing is known between 2340 s and 4800 s, and a row every 60 s is usual" in said
+    assert "between 2340 s and 4800 s" in refused("--trace", str(file), "--start", "700", "--policy", "constant")
+    for side in (Stretch(stop=2340.0), Stretch(start=4800.0)):
+        assert Request.of(file=file, stretch=side).trace.duration == 2340.0
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
 
 from controller.api import KIND, CompositeScaler, CompositeScalerError, Dimension, Spec
@@ -76,8 +77,8 @@ class Stretch:
 
         Of a `part` the peak is that of the whole trace, so that what was tuned on one part is judged on the same scale.
         """
-        chosen = [self.part != "all", self.day is not None, (self.start, self.stop) != (None, None)]
-        if sum(chosen) > 1:
+        ways = [self.part != "all", self.day is not None, (self.start, self.stop) != (None, None)]
+        if sum(ways) > 1:
             raise BadRequest("More than one of --part, --day and --start/--stop is given; write one of them.")
         first, last = trace.start, trace.stop
         if self.day is not None:
@@ -88,15 +89,15 @@ class Stretch:
                     f"write a number from 0 to {days - 1}."
                 )
             first, last = trace.start + self.day * DAY, min(trace.start + (self.day + 1) * DAY, trace.stop)
-            return trace.segment(first, last).scaled(peak=peak)
-        if self.part == "all":
-            start, stop = (first if self.start is None else self.start), (last if self.stop is None else self.stop)
-            return trace.segment(start, stop).scaled(peak=peak)
-        if self.part not in ("tune", "test"):
+        elif self.part == "all":
+            first, last = (first if self.start is None else self.start), (last if self.stop is None else self.stop)
+        elif self.part in ("tune", "test"):
+            middle = first + TUNED * trace.duration
+            first, last = (first, middle) if self.part == "tune" else (middle, last)
+        else:
             raise BadRequest(f"--part is {self.part!r}; write tune (the first 70 %), test (the last 30 %) or all.")
-        middle = first + TUNED * trace.duration
-        first, last = (first, middle) if self.part == "tune" else (middle, last)
-        return trace.scaled(peak=peak).segment(first, last)
+        _gapless(chosen := trace.segment(first, last), first)
+        return chosen.scaled(peak=peak if self.part == "all" else peak * chosen.peak / trace.peak)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,20 @@ class Request:
             peak_pods=peak_pods,
             settings=settings,
         )
+
+
+def _gapless(load: Trace, first: float) -> None:
+    """Raise `InvalidTrace` where nothing is known for a while: a straight line across it would be taken for a load.
+
+    `load` begins at `first` of the trace's own seconds.
+    """
+    if (gap := load.gap) is None:
+        return
+    usual = float(np.median(np.diff(load.seconds)))
+    raise InvalidTrace(
+        f"Nothing is known between {first + gap[0]:g} s and {first + gap[1]:g} s, and a row every {usual:g} s is usual; "
+        "stay on one side with --start and --stop, or write rows with the load of that time."
+    )
 
 
 def writable(path: Path) -> None:
