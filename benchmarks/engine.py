@@ -18,6 +18,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -46,7 +47,8 @@ from controller.engine import (
     record_of,
 )
 
-SIZES = (1_000, 10_000)
+#: One alone shows what a call costs, the last two how it grows.
+SIZES = (1, 100, 1_000, 10_000, 20_000)
 PODS = 10
 CYCLES = 21
 #: Until the law proposes, and the rings of what it has seen are full.
@@ -300,13 +302,13 @@ def table(figures: dict[str, Any]) -> str:
     on, sizes = figures["machine"], figures["sizes"]
     lines = [
         f"{on['model']}, {on['cores']} cores, Python {on['python']}, numpy {on['numpy']}, {on['threads']} thread",
-        f"{'':<28}" + "".join(f"{size['scalers']:>14,}" for size in sizes) + "  scalers",
+        f"{'':<28}" + "".join(f"{size['scalers']:>12,}" for size in sizes) + "  scalers",
     ]
 
     def row(
         name: str, value: Callable[[dict[str, Any]], float], unit: str, scale: float = 1.0, digits: int = 2
     ) -> None:
-        lines.append(f"{name:<28}" + "".join(f"{value(size) * scale:>14,.{digits}f}" for size in sizes) + f"  {unit}")
+        lines.append(f"{name:<28}" + "".join(f"{value(size) * scale:>12,.{digits}f}" for size in sizes) + f"  {unit}")
 
     for name in ("median", "min", "max"):
         row(f"CPU of a cycle, {name}", lambda size, name=name: size[name], "ms", 1e3)  # type: ignore[misc]
@@ -319,9 +321,9 @@ def table(figures: dict[str, Any]) -> str:
     row("memory: result", lambda size: size["traced_kept"], "MB", 1e-6)
     row("memory: growth of process", lambda size: size["resident_growth"], "MB", 1e-6)
     row("one record_of", lambda size: size["record_of"], "us", 1e6)
-    lines.append(
-        f"{'growth of the median':<28}{figures['growth']:>14.2f}  times for {SIZES[1] // SIZES[0]} times the scalers"
-    )
+    for (small, large), growth in zip(pairwise(SIZES), figures["growth"], strict=True):
+        times = f"times from {small:,} to {large:,} scalers"
+        lines.append(f"{'growth of the median':<28}{growth:>12.2f}  {times}")
     return "\n".join(lines)
 
 
@@ -336,7 +338,11 @@ def main() -> None:
         print(json.dumps(of_size(options.size)))
         return
     sizes = [in_fresh_process(count) for count in SIZES]
-    figures = {"machine": machine(), "sizes": sizes, "growth": sizes[1]["median"] / sizes[0]["median"]}
+    figures = {
+        "machine": machine(),
+        "sizes": sizes,
+        "growth": [large["median"] / small["median"] for small, large in pairwise(sizes)],
+    }
     print(table(figures))
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
