@@ -12,7 +12,7 @@ A time grows as in a queue, from its floor f (in units of the target) at no load
 so each sample gives c = u (1 - f) (F + y) / y, from a load that is a fifth or more of the highest of late. Its logarithm is averaged,
 quickly where it falls and slowly where it rises, unless the load is beyond it: an underload says little of where the queue ends. The
 load per pod at the target solves sum w (y/T)^p = 1: each term is convex and grows, so Newton's method from the right, where one
-dimension alone is full, falls on the root without overshooting. Source: reference/control_law.md, 1.
+dimension alone is full, falls on the root without overshooting. Source: the law's study, 1.
 """
 
 from __future__ import annotations
