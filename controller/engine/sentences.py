@@ -14,6 +14,7 @@ from controller.api import Amount, Dimension, Direction, Reason, Unit, format_am
 from controller.engine.batch import LoadKind
 
 __all__ = [
+    "REGRETTED",
     "Asked",
     "Defect",
     "Held",
