@@ -79,7 +79,8 @@ class Trace:
             raw = path.read_bytes()
             text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise InvalidTrace(f"{path} cannot be read as a CSV file: {error}.") from error
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise InvalidTrace(f"{path} cannot be read as a CSV file: {why}.") from error
         try:
             return cls.parse(text.splitlines())
         except InvalidTrace as error:
