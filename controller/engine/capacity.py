@@ -66,7 +66,7 @@ FLAT: Final = (0.1, 0.9)
 ROUNDS: Final = 6
 #: A dimension with so much of its target is nearly full, and no queue is fuller than this.
 FULL, ALMOST = 0.8, 0.99
-_LOG_JUMPS, _LOG_HALF = float(np.log(JUMPS)), float(np.log(2.0))
+_LOG_JUMPS: Final = float(np.log(JUMPS))
 
 
 def flat(scalers: Scalers, floor: Floats) -> Floats:
@@ -159,26 +159,26 @@ def learn_queues(
     if not scalers.fixed.queues:
         return learned.log_capacity
     load, width = believed.load, y.shape[1]
-    known = np.isfinite(linear)
-    enough = (load > 0) & (load > 0.05 * np.where(known, linear, 0.0)) & ~dropped
-    tells = scalers.queues & (y >= 0) & across(enough, width) & (across(believed.enough, width) | (y > 1))
-    # In an overload that CPU or memory know of, the backlog's age tells nothing of the queue.
-    tells &= ~((y >= OVERLOAD) & across(known & (load > linear), width))
     u, rest = across(load, width), 1 - f
+    most, shows, known = np.log(u), y > NOTHING, ~np.isnan(learned.log_capacity)
+    # Half of the delay that this load should have, where it should have some: an overload that is over was learned from.
+    full = np.minimum(rest * np.exp(most - learned.log_capacity), ALMOST)
+    expected = f / rest * full / (1 - full)
+    eased = (expected > 2 * NOTHING) & (2 * y < expected)
+    others = np.isfinite(linear)
+    enough = (load > 0) & (load > 0.05 * np.where(others, linear, 0.0)) & ~dropped
+    tells = scalers.queues & (y >= 0) & across(enough, width) & (across(believed.enough, width) | (y > 1) | eased)
+    # In an overload that CPU or memory know of, the backlog's age tells nothing of the queue.
+    tells &= ~((y >= OVERLOAD) & across(others & (load > linear), width))
     bounded = np.minimum(np.maximum(y, NOTHING), OVERLOAD)
     seen = np.log(u * rest * (f / rest + bounded) / bounded)
-    most = np.log(u)
-    shows, known = y > NOTHING, ~np.isnan(learned.log_capacity)
-    # Next to no delay says that the queue ends further up, not where, and an overload that it ended before.
-    tells &= np.isfinite(seen) & (known | shows & (y < OVERLOAD))
+    # Next to no delay says that the queue ends further up, not where.
+    tells &= np.isfinite(seen) & (known | shows)
     before = np.where(known, learned.log_capacity, seen)
     highest = before + _LOG_JUMPS
     seen = np.minimum(np.where(shows, seen, np.maximum(seen, before)), highest)
     # More load than the capacity was held to be, and no delay to show for it: that is evidence as good as too much delay.
     beyond = (most > before) & (y < 1)
-    # So is half a capacity's load, and half of the delay that it should have: an overload that is over was learned from.
-    full = np.minimum(rest * np.exp(most - before), ALMOST)
-    eased = (most > before - _LOG_HALF) & (2 * y < f / rest * full / (1 - full))
     before = np.where(beyond, np.minimum(most, highest), before)
     memory = np.where((seen < before) | beyond | eased, FALLING, RISING)
     after = before + forgets(across(elapsed, width), memory) * (seen - before)
