@@ -15,6 +15,7 @@ class Reason(StrEnum):
     # A scaler that cannot work as written (condition Ready).
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_ANNOTATION = "InvalidAnnotation"
     UNKNOWN_SOURCE = "UnknownSource"
     UNKNOWN_FAMILY = "UnknownFamily"
     FAILED_GET_SCALE = "FailedGetScale"
@@ -68,6 +69,16 @@ class Reason(StrEnum):
     PODS_DO_NOT_HELP = "PodsDoNotHelp"
     TARGETS_REACHABLE = "TargetsReachable"
     FLOOR_AT_TARGET = "FloorAtTarget"
+
+    # What overrides the decision (condition ScalingBlocked).
+    NOT_BLOCKED = "NotBlocked"
+    PAUSED = "Paused"
+    PAUSED_REPLICAS = "PausedReplicas"
+    PAUSED_SCALE_IN = "PausedScaleIn"
+    PAUSED_SCALE_OUT = "PausedScaleOut"
+    DRY_RUN = "DryRun"
+    STOPPED = "Stopped"
+    RESUMED = "Resumed"
 
     # Acting (condition AbleToScale).
     SUCCEEDED_GET_SCALE = "SucceededGetScale"

@@ -115,7 +115,8 @@ class Stages(Part):
     stabilized: Replicas = Field(description="After the stabilization windows.")
     cooled: Replicas = Field(description="After the cooldown.")
     rate_limited: Replicas = Field(description="After the policies.")
-    bounded: Replicas = Field(description="After minReplicas and maxReplicas: the decision.")
+    bounded: Replicas = Field(description="After minReplicas and maxReplicas: the decision, unless it is overridden.")
+    overridden: Replicas | None = Field(None, description="After pause, pin, dry run and stop: what is done.")
 
 
 class Decision(Part):

@@ -4,6 +4,7 @@ from controller.engine.batch import History, Load, LoadKind, Rules, Samples, Sca
 from controller.engine.decision import Decisions, Stage, evaluate
 from controller.engine.law import Law
 from controller.engine.learned import Learned
+from controller.engine.overrides import Override, Overrides
 from controller.engine.reasons import NONE, code, reason
 from controller.engine.record import DimensionRecord, Record, record_of
 
@@ -16,6 +17,8 @@ __all__ = [
     "Learned",
     "Load",
     "LoadKind",
+    "Override",
+    "Overrides",
     "Record",
     "Rules",
     "Samples",

@@ -18,6 +18,7 @@ from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.law import FIRST_WINDOWS
 from controller.engine.outlook import Outlook, outlook_of
+from controller.engine.overrides import Override
 from controller.engine.reasons import NONE, reason
 
 __all__ = ["DimensionRecord", "Record", "record_of"]
@@ -65,7 +66,8 @@ class DimensionRecord:
 class Record:
     """One decision: what was seen, what was proposed, what each stage left of it, and the rule that decided.
 
-    Of the Ready pods `young` count as full because they are young, and `unscheduled` pods wait for a node. The sentences are put
+    Of the Ready pods `young` count as full because they are young, and `unscheduled` pods wait for a node. `override` is what stands
+    above the decision, None where nothing does. The sentences are put
     together when they are read: every scaler has a record in every cycle, and few are told.
     """
 
@@ -84,6 +86,17 @@ class Record:
     rule: Reason
     limited: Reason
     held: sentences.Held
+    override: Override | None = None
+
+    @property
+    def blocks(self) -> tuple[Reason, ...]:
+        """Why the number may not move as it was decided, the widest reason first; none where it may."""
+        return () if self.override is None else self.override.reasons
+
+    @property
+    def blocked(self) -> str:
+        """What stands above the decision, and what would be done without it."""
+        return sentences.of_override(self.held)
 
     @property
     def dominant(self) -> DimensionRecord | None:
@@ -153,8 +166,11 @@ class Record:
         return f"{said}; {sentences.of_trial(trial.dimension, dropped=trial.dropped)}"
 
 
-def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = None) -> Record:
-    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension, and of the "demand"."""
+def record_of(
+    decisions: Decisions, row: int, faults: dict[str, str] | None = None, override: Override | None = None
+) -> Record:
+    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension, and of the "demand", and `override`
+    who put something above the decision."""
     scalers, samples, quality = decisions.scalers, decisions.samples, decisions.quality
     ready, unready = int(quality.ready[row]), int(quality.unready[row])
     dimensions = _dimensions(decisions, row, faults or {})
@@ -185,6 +201,8 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         invalid=tuple(
             each.advice or f"{each.name}: {each.message}" for each in dimensions if each.message or each.advice
         ),
+        notes=() if override is None else override.notes,
+        otherwise=int(decisions.replicas[Stage.BOUNDED][row]),
     )
     return Record(
         magnitude=total,
@@ -202,6 +220,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         rule=rule,
         limited=reason(int(decisions.limited[row])) if decisions.limited[row] != NONE else Reason.DESIRED_WITHIN_RANGE,
         held=held,
+        override=override,
     )
 
 

@@ -151,6 +151,7 @@ def test_every_stage_of_the_decision_is_told() -> None:
         "cooled": 30,
         "rateLimited": 30,
         "bounded": 20,
+        "overridden": 20,
     }
 
 

@@ -69,8 +69,9 @@ def test_every_stage_has_its_replicas() -> None:
     assert found == {
         "current": 4.0,
         "proposed": 30.0,
-        **{str(stage): 30.0 for stage in Stage if stage is not Stage.BOUNDED},
+        **{str(stage): 30.0 for stage in Stage},
         "bounded": 20.0,
+        "overridden": 20.0,
         "desired": 20.0,
     }
 
