@@ -56,9 +56,15 @@ class Time:
 
 
 def manifest(
-    name: str = "web", *, uid: str = "", generation: int = 1, status: dict[str, Any] | None = None, **spec: Any
+    name: str = "web",
+    *,
+    uid: str = "",
+    generation: int = 1,
+    status: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
 ) -> dict[str, Any]:
-    """A CompositeScaler as the API server sends it; what is given of the spec replaces the defaults."""
+    """A CompositeScaler as the API server sends it; what is given of the spec replaces the defaults. Annotations are of our group."""
     return {
         "apiVersion": "compositescaler.io/v1alpha1",
         "kind": "CompositeScaler",
@@ -68,6 +74,7 @@ def manifest(
             "uid": uid or f"uid-{name}",
             "generation": generation,
             "resourceVersion": "1",
+            "annotations": {f"compositescaler.io/{name}": value for name, value in (annotations or {}).items()},
         },
         "spec": {
             "scaleTargetRef": {"kind": "Deployment", "name": name},
@@ -123,7 +130,9 @@ class Api:
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Create a CompositeScaler; returns it as the server has it."""
-        fresh = {**obj, "metadata": {"name": obj["metadata"]["name"], "namespace": NAMESPACE}}
+        metadata = obj["metadata"]
+        annotations = metadata.get("annotations") or {}
+        fresh = {**obj, "metadata": {"name": metadata["name"], "namespace": NAMESPACE, "annotations": annotations}}
         created: dict[str, Any] = self.send("POST", self.path((NAMESPACE, "")).rstrip("/"), fresh)
         return created
 

@@ -36,6 +36,7 @@ from controller.api.errors import (
     Unreachable,
 )
 from controller.api.magnitude import Aggregation, Magnitude, Quality, Response
+from controller.api.overrides import Overrides
 from controller.api.reasons import Reason
 from controller.api.scaler import GROUP, KIND, PLURAL, VERSION, CompositeScaler, Metadata, ScaleTargetRef, Spec
 from controller.api.status import (
@@ -109,6 +110,7 @@ __all__ = [
     "Metadata",
     "NotFound",
     "OnMissing",
+    "Overrides",
     "Per",
     "PodCounts",
     "PolicyType",

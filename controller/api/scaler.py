@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from controller.api.amounts import Count, Label, Text
+from controller.api.amounts import Count, Label, Switch, Text
 from controller.api.behavior import Behavior, Cooldown, Direction, DirectionRules
 from controller.api.demand import Demand
 from controller.api.dimensions import Dimension
@@ -89,6 +89,9 @@ class Spec(Model):
     )
     cooldown: Cooldown = Field(Cooldown(), description="How long nothing happens after a scale event.")
     efficacy: Efficacy = Field(Efficacy(), description="What becomes of a dimension that pods do not lower.")
+    dry_run: Switch = Field(
+        False, description="Decide, show and remember everything, and never write the target's replicas."
+    )
 
     @property
     def adaptive_hold(self) -> bool:

@@ -59,6 +59,7 @@ class ConditionType(StrEnum):
     SCALING_LIMITED = "ScalingLimited"
     SCALING_INEFFECTIVE = "ScalingIneffective"
     TARGET_UNREACHABLE = "TargetUnreachable"
+    SCALING_BLOCKED = "ScalingBlocked"
 
 
 class ConditionStatus(StrEnum):
@@ -74,7 +75,8 @@ class Condition(Part):
 
     # Not the enum: an older operator must read, and an older CRD must take, what a newer one writes.
     type: Word = Field(
-        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective or TargetUnreachable."
+        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective, TargetUnreachable or "
+        "ScalingBlocked."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one word for machines.")
@@ -196,6 +198,9 @@ class ScaleEvent(Part):
     from_replicas: Replicas = Field(alias="from", description="Replicas before.")
     to_replicas: Replicas = Field(alias="to", description="Replicas after.")
     message: Message = Field("", description="Why, in one sentence.")
+    reason: Word | None = Field(
+        None, description="PausedReplicas where a pin, or its end, moved the number: no rate and no cooldown counts it."
+    )
 
 
 class Status(Part):
@@ -206,7 +211,7 @@ class Status(Part):
         (),
         description="Ready: the spec is valid and the target found. ScalingActive: metrics flow. AbleToScale and "
         "ScalingLimited: as an HPA's. ScalingIneffective: more pods did not lower a dimension. TargetUnreachable: a "
-        "dimension is at its target without load.",
+        "dimension is at its target without load. ScalingBlocked: paused, pinned, a dry run, or all is stopped.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     current_replicas: Replicas | None = Field(None, description="Replicas the target has (spec.replicas of its scale).")

@@ -15,7 +15,15 @@ import typer
 import yaml
 
 from controller.api import KIND as SCALER_KIND
-from controller.api import CompositeScaler, CompositeScalerError, Configuration, InvalidManifest, Response, crd
+from controller.api import (
+    CompositeScaler,
+    CompositeScalerError,
+    Configuration,
+    InvalidManifest,
+    Overrides,
+    Response,
+    crd,
+)
 from controller.operator.logs import configure
 
 __all__ = ["main"]
@@ -150,6 +158,7 @@ def simulate(
 def _fine(file: str, manifest: dict[str, Any]) -> bool:
     try:
         scaler = CompositeScaler.parse(manifest)
+        Overrides.parse((manifest.get("metadata") or {}).get("annotations"))
     except InvalidManifest as error:
         name = (manifest.get("metadata") or {}).get("name", "without a name")
         typer.echo(f"{file}: {name}: {error}", err=True)

@@ -43,12 +43,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ScaleEvent:
-    """One change of replicas that we made: when (monotonic seconds), from what to what, and why."""
+    """One change of replicas that we made: when (monotonic seconds), from what to what, and why.
+
+    Where it was `pinned` a person said the number: what was done before it, and it itself, uses up no rate and begins no cooldown.
+    """
 
     at: float
     before: int
     after: int
     message: str = ""
+    pinned: bool = False
 
     @property
     def change(self) -> int:
@@ -117,12 +121,13 @@ class Memory:
     def history(self, keys: Sequence[Key]) -> History:
         """The arrays of the engine for these scalers, in this order; all must have been met."""
         rows = np.fromiter((self.rows[key] for key in keys), np.intp, len(keys))
-        width = max((len(self.events.get(key, ())) for key in keys), default=0) or 1
+        counted = [_counted(self.events.get(key, ())) for key in keys] if self.events else []
+        width = max(map(len, counted), default=0) or 1
         changes = np.zeros((len(keys), width), np.int64)
         changed_at = np.full((len(keys), width), -np.inf)
         if self.events:
-            for row, key in enumerate(keys):
-                for at, event in enumerate(self.events.get(key, ())):
+            for row, each in enumerate(counted):
+                for at, event in enumerate(each):
                     changes[row, at], changed_at[row, at] = event.change, event.at
         return History(self._replicas[rows], self._times[rows], changes, changed_at)
 
@@ -163,6 +168,12 @@ class Memory:
         times[:height, :width] = np.roll(self._times, -self._column, axis=1)
         self._replicas, self._times = replicas, times
         self._column = width % columns
+
+
+def _counted(events: Sequence[ScaleEvent]) -> Sequence[ScaleEvent]:
+    """The events that rates and cooldowns count: those since a number was last pinned."""
+    pins = [at for at, each in enumerate(events) if each.pinned]
+    return events[pins[-1] + 1 :] if pins else events
 
 
 @dataclass(frozen=True, slots=True)

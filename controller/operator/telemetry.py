@@ -72,6 +72,11 @@ class Telemetry:
         self.writes = Counter("compositescaler_writes", "Writes to the API server.", ["what", "result"], registry=own)
         self.scale_events = Counter("compositescaler_scale_events", "Changes of replicas.", ["direction"], registry=own)
         self.scalers = Gauge("compositescaler_scalers", "CompositeScalers known.", registry=own)
+        self.stopped = Gauge(
+            "compositescaler_stopped",
+            "1 while `stop` is true in the configuration: no target is written.",
+            registry=own,
+        )
 
 
 class _Scalers(Collector):
@@ -111,6 +116,8 @@ class _Scalers(Collector):
         startup = gauge("startup_seconds", "How long a pod takes from its creation until it is Ready.")
         rule = gauge("rule", "1 for the rule that decided.", "reason")
         condition = gauge("condition", "1 True, 0 False, -1 Unknown.", "type", "reason")
+        paused = gauge("paused", "1 for each reason that keeps the replicas from moving as decided.", "reason")
+        until = gauge("paused_until_timestamp_seconds", "When the pause ends by itself.")
         for key, sighting in self._table().items():
             for each in sighting.conditions:
                 state = -1 if each.status is None else int(each.status)
@@ -159,7 +166,11 @@ class _Scalers(Collector):
             pods.add_metric([*key, "unready"], record.unready - record.unscheduled)
             pods.add_metric([*key, "waitingForNodes"], record.unscheduled)
             rule.add_metric([*key, str(record.rule)], 1)
-        yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition)
+            for reason in record.blocks:
+                paused.add_metric([*key, str(reason)], 1)
+            if record.override is not None and math.isfinite(record.override.until):
+                until.add_metric(key, record.override.until)
+        yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition, paused, until)
         yield from (floor, confidence, ineffective, retry, tried, demand, ahead, per_pod, hold, startup)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from controller.api import Condition as WrittenCondition
 from controller.api import ConditionStatus, ConditionType, Efficacy, Reason
+from controller.engine import Override
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record, since_of, written
 from controller.operator.scalers import Problem
@@ -20,6 +21,7 @@ from tests.operator_support import WALL
 READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
 ABLE, LIMITED = ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_LIMITED
 INEFFECTIVE, UNREACHABLE = ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE
+BLOCKED = ConditionType.SCALING_BLOCKED
 NOW = Moment(1000.0, WALL)
 LOAD = dimension("load", per="Target")
 QUEUE = dimension("queue", per="Target")
@@ -28,7 +30,7 @@ EXACT = {"tolerance": "0"}
 
 def of(case: Case, failure: str | None = None, **changes: Any) -> dict[ConditionType, Condition]:
     found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure, NOW)
-    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE]
+    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE, BLOCKED]
     return {each.type: each for each in found}
 
 
@@ -249,3 +251,40 @@ def test_a_condition_that_was_not_there_begins_now() -> None:
 def test_a_sentence_without_end_is_cut_where_the_api_server_would_refuse_it() -> None:
     (found,) = written([Condition(READY, False, Reason.INVALID_SPEC, "spec.x: unknown; " * 5000)], {}, 1, WALL)
     assert len(found.message) == 32768
+
+
+# Overrides
+
+
+def overridden(case: Case, *reasons: Reason, desired: int | None = None) -> dict[ConditionType, Condition]:
+    """A case that is decided under an override with these reasons, which leaves the number where it is."""
+    found = record(case)
+    notes = tuple(f"note {number}" for number, _ in enumerate(reasons))
+    held = dataclasses.replace(found.held, notes=notes, rule=reasons[0])
+    changes: dict[str, Any] = {"override": Override(reasons, notes), "held": held, "rule": reasons[0]}
+    return of(case, desired=case.replicas if desired is None else desired, **changes)
+
+
+def test_where_nothing_stands_above_the_decision_scaling_is_not_blocked() -> None:
+    assert said(of(wanting(7, 4))[BLOCKED]) == (False, Reason.NOT_BLOCKED)
+
+
+def test_a_pause_blocks_scaling_and_says_what_would_be_done_without_it() -> None:
+    found = overridden(wanting(7, 4), Reason.PAUSED)
+    assert said(found[BLOCKED]) == (True, Reason.PAUSED)
+    assert found[BLOCKED].message == "note 0; without it 7 replicas"
+    assert said(found[ABLE]) == (True, Reason.READY_FOR_NEW_SCALE)
+    assert "ScalingBlocked" in found[ABLE].message
+    assert said(found[ACTIVE]) == (True, Reason.VALID_METRIC_FOUND)
+
+
+def test_of_two_that_block_the_first_is_the_reason_and_both_are_told() -> None:
+    found = overridden(wanting(7, 4), Reason.STOPPED, Reason.PAUSED)[BLOCKED]
+    assert said(found) == (True, Reason.STOPPED)
+    assert found.message == "note 0, and note 1; without them 7 replicas"
+
+
+def test_a_target_that_is_pinned_to_zero_is_not_active_because_of_the_pin() -> None:
+    active = overridden(Case(spec(), (), current=0), Reason.PAUSED_REPLICAS)[ACTIVE]
+    assert said(active) == (False, Reason.PAUSED_REPLICAS)
+    assert active.message.endswith("staying at 0: note 0; without it 0 replicas")

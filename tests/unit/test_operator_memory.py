@@ -435,3 +435,23 @@ def test_more_and_fewer_dimensions_of_others_change_nothing() -> None:
     assert wide.products[0, :3].tolist() == before.products[0].tolist()
     back = office.knowledge.follow(Scalers.of([WEB_SPEC]), lambda: {A: lore()}, office.now, no_lesson)
     same(back, 0, before, 0)
+
+
+# Pins
+
+
+def changes(memory: Memory, key: Key) -> list[tuple[float, int]]:
+    history = memory.history([key])
+    pairs = zip(history.changed_at[0].tolist(), history.changes[0].tolist(), strict=True)
+    return [pair for pair in pairs if pair[0] > -math.inf]
+
+
+def test_neither_a_pin_nor_what_was_done_before_it_uses_up_a_rate_or_begins_a_cooldown() -> None:
+    memory = Memory(gap=math.inf)
+    memory.meet(A, WEB, 4, 1000.0, lambda: [UP, DOWN])
+    assert changes(memory, A) == [(900.0, 2), (950.0, -1)]
+    memory.scaled(A, ScaleEvent(1000.0, 4, 12, "pinned", pinned=True), 60.0)
+    assert changes(memory, A) == []
+    memory.scaled(A, ScaleEvent(1015.0, 12, 14, "up"), 60.0)
+    assert changes(memory, A) == [(1015.0, 2)]
+    assert [each.pinned for each in memory.events[A]] == [False, False, True, False]

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from controller.api import Reason, Status
-from controller.engine import Record
+from controller.engine import Override, Record
 from controller.engine.lessons import Dropped, Lesson, lesson_of
 from controller.kube import Client, EventRecorder
 from controller.operator.memory import ScaleEvent
@@ -132,6 +132,7 @@ async def test_the_first_decision_is_written_whole(desk: Desk) -> None:
         "ScalingLimited",
         "ScalingIneffective",
         "TargetUnreachable",
+        "ScalingBlocked",
     ]
 
 
@@ -450,3 +451,50 @@ async def test_a_status_never_reaches_another_object_of_the_same_name(desk: Desk
     desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now, Lesson)
     await desk.reporter.flush()
     assert "status" not in desk.api.get(desk.name)
+
+
+# Overrides
+
+
+def held_by(*reasons: Reason) -> Record:
+    """A calm decision under an override with these reasons."""
+    return dataclasses.replace(record(CALM), override=Override(reasons, tuple(f"note of {each}" for each in reasons)))
+
+
+async def test_a_pause_is_one_event_when_it_begins_and_one_when_it_ends(desk: Desk) -> None:
+    await desk.decided(CALM)
+    for _ in range(3):
+        await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    assert desk.condition("ScalingBlocked")[:2] == ("True", "Paused")
+    for _ in range(3):
+        await desk.decided(CALM)
+    assert desk.condition("ScalingBlocked")[:2] == ("False", "NotBlocked")
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "Resumed")]
+
+
+async def test_another_kind_of_pause_is_an_event_of_its_own(desk: Desk) -> None:
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    await desk.decided(CALM, found=held_by(Reason.PAUSED_REPLICAS))
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "PausedReplicas")]
+
+
+async def test_an_operator_that_starts_again_does_not_tell_of_a_pause_that_was_told(desk: Desk) -> None:
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    desk.start()
+    desk.seen(CALM)
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    assert (await desk.events(), desk.writes) == ([("Normal", "Paused")], 1)
+    await desk.decided(CALM)
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "Resumed")]
+
+
+async def test_that_everything_is_stopped_stands_in_the_status_and_is_no_event_of_every_scaler(desk: Desk) -> None:
+    for found in (
+        held_by(Reason.STOPPED),
+        record(CALM),
+        held_by(Reason.STOPPED, Reason.PAUSED),
+        held_by(Reason.STOPPED),
+    ):
+        await desk.decided(CALM, found=found)
+    assert desk.condition("ScalingBlocked")[:2] == ("True", "Stopped")
+    assert await desk.events() == []

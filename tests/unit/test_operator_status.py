@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api import MOST_SCALE_EVENTS, Reason, Status
-from controller.engine import Record
+from controller.engine import Override, Record
 from controller.engine.lessons import Lesson, lesson_of
 from controller.operator.clock import Moment
 from controller.operator.conditions import of_problem, of_record, written
@@ -502,3 +502,37 @@ def test_a_magnitude_that_somebody_else_wrote_as_nonsense_is_written_over() -> N
     assert before.outdated_by(
         headline_of(told, of_record(record(case), "Deployment/web", "app=web", None, NOW), record(case), NOW, None)
     )
+
+
+# Overrides
+
+
+def test_a_pin_is_told_as_one_and_is_one_after_a_restart() -> None:
+    events = [ScaleEvent(900.0, 4, 6, "up"), ScaleEvent(950.0, 6, 12, "pinned to 12", pinned=True)]
+    status = Status.parse(whole(CASES["limited"], *events).manifest())
+    assert [each.reason for each in status.scale_events] == [None, "PausedReplicas"]
+    assert [each.pinned for each in events_of(status, NOW)] == [False, True]
+
+
+def dry_run(wanted: int) -> Record:
+    """A dry run at 10 replicas."""
+    found = record(wanting(wanted, 10))
+    dry = Override((Reason.DRY_RUN,), ("a dry run",))
+    return replace(found, desired=10, override=dry, rule=Reason.DRY_RUN, magnitude=1.0)
+
+
+def test_what_a_dry_run_would_do_is_written_after_a_while_and_not_in_every_cycle() -> None:
+    first = headline(dry_run(12))
+    assert not first.outdated_by(headline(dry_run(13), Moment(1015.0, WALL)))
+    assert first.outdated_by(headline(dry_run(13), Moment(1060.0, WALL)))
+    assert not first.outdated_by(headline(dry_run(12), Moment(1060.0, WALL)))
+
+
+def test_a_dry_run_that_the_status_tells_already_is_not_written_again_by_an_operator_that_starts_anew() -> None:
+    found, of = dry_run(12), scaler_of(wanting(12, 10).spec)
+    conditions = of_record(found, "Deployment/web", "app=web", None, NOW)
+    status = status_of(of, written(conditions, {}, 1, WALL), found, (), NOW, Lesson())
+    told = replace(of, status=Status.parse(status.manifest()))
+    before = headline_in(told, None, NOW)
+    assert before is not None
+    assert not before.outdated_by(headline_of(told, conditions, found, NOW, None))

@@ -11,7 +11,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api import ConditionType, Reason
-from controller.engine import Record, Stage
+from controller.engine import Override, Record, Stage
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record
 from controller.operator.scalers import Key, Problem
@@ -89,6 +89,7 @@ def test_conditions_are_one_zero_and_minus_one() -> None:
         "DesiredWithinRange ScalingLimited": 0.0,
         "PodsHelp ScalingIneffective": 0.0,
         "TargetsReachable TargetUnreachable": 0.0,
+        "NotBlocked ScalingBlocked": 0.0,
     }
     assert of(found, API) == {
         "InvalidSpec Ready": 0.0,
@@ -226,3 +227,18 @@ def test_two_operators_of_one_process_do_not_share_a_registry() -> None:
     one, other = Telemetry(dict, dict, int), Telemetry(dict, dict, int)
     one.overruns.inc()
     assert "compositescaler_cycle_overruns_total 0.0" in generate_latest(other.registry).decode()
+
+
+def test_everything_that_holds_a_scaler_has_a_series_and_a_pause_its_end() -> None:
+    paused = Override((Reason.DRY_RUN, Reason.PAUSED), ("a dry run", "paused"), until=WALL + 60)
+    dry = Override((Reason.DRY_RUN,), ("a dry run",))
+    table = {
+        WEB: sighting(dataclasses.replace(UP, override=paused)),
+        API: sighting(dataclasses.replace(UP, override=dry)),
+    }
+    found = scraped(table)
+    assert of(found["compositescaler_paused"]) == {"DryRun": 1.0, "Paused": 1.0}
+    assert of(found["compositescaler_paused"], API) == {"DryRun": 1.0}
+    assert of(found["compositescaler_paused_until_timestamp_seconds"]) == {"": WALL + 60}
+    assert of(found["compositescaler_paused_until_timestamp_seconds"], API) == {}
+    assert "compositescaler_paused" not in scraped({WEB: sighting(UP)})

@@ -210,7 +210,7 @@ def test_a_number_where_text_belongs_is_answered_with_the_text_to_write() -> Non
     )
 
 
-@pytest.mark.parametrize("later", ["response", "fallback", "canary", "anomaly", "shadow", "dryRun"])
+@pytest.mark.parametrize("later", ["response", "fallback", "canary", "anomaly", "shadow"])
 def test_a_field_of_a_later_version_is_not_accepted_and_ignored(later: str) -> None:
     assert sentence(**{later: {}}) == f"spec.{later}: unknown field, remove it or correct its name"
 
