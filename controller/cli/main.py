@@ -48,7 +48,7 @@ def run(
     configure(configuration.log_level, configuration.log_format)
     from controller.operator.app import run as run_operator
 
-    asyncio.run(run_operator(configuration, kubeconfig))
+    asyncio.run(run_operator(configuration, kubeconfig, config))
 
 
 @app.command(name="crd")

@@ -206,6 +206,7 @@ def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
     telemetry.writes.labels(what="scale", result="ok").inc()
     telemetry.scale_events.labels(direction="up").inc()
     telemetry.scalers.set(5)
+    telemetry.stopped.set(1)
     telemetry.cycle_seconds.observe(0.2)
     telemetry.step_seconds.labels(step="fetch").observe(0.1)
     text = generate_latest(telemetry.registry).decode()
@@ -217,6 +218,7 @@ def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
         'compositescaler_writes_total{result="ok",what="scale"} 1.0',
         'compositescaler_scale_events_total{direction="up"} 1.0',
         "compositescaler_scalers 5.0",
+        "compositescaler_stopped 1.0",
         "compositescaler_cycle_duration_seconds_count 1.0",
         'compositescaler_cycle_step_duration_seconds_count{step="fetch"} 1.0',
     ):
