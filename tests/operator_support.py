@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from controller.api import Spec, Status
-from controller.embedded import EmbeddedApiServer
+from controller.embedded import EmbeddedApiServer, WorkloadSettings
 from controller.kube import Client, PodCache, Resource, Selector, Target
 from controller.operator.clock import Clock, Moment
 from controller.operator.scalers import Key, Scaler, ScalerStore
@@ -173,9 +173,9 @@ class Api:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Api]:
-    """A running API server that serves CompositeScalers."""
-    with EmbeddedApiServer.in_thread() as server:
+def serving(folder: Path, workloads: WorkloadSettings | None = None) -> Iterator[Api]:
+    """A running API server that serves CompositeScalers; with `workloads` its Deployments have pods."""
+    with EmbeddedApiServer.in_thread(workloads=workloads) as server:
         api = Api(server, folder)
         server.kubeconfig(folder / "kubeconfig")
         api.send("POST", DEFINITIONS, CRD)
