@@ -201,6 +201,15 @@ def test_a_pinned_count_is_no_change_that_the_hold_regrets() -> None:
     assert plain.see(web(300, 8), times=2).law.patience[0] == pytest.approx(2.0, abs=0.05)
 
 
+def test_a_fall_before_a_pin_is_not_regretted_after_it() -> None:
+    run = Web()
+    run.see(web(300, 10), times=60)
+    run.see(web(300, 9))
+    run.under(overrides(pinned=8), web(300, 9))
+    run.under(RESUMES, web(300, 8))
+    assert run.see(web(300, 10), times=2).law.patience[0] == pytest.approx(1.0)
+
+
 def test_pods_that_nobody_was_allowed_to_add_are_no_proof_that_they_do_not_help() -> None:
     run, free, slow = Web(), Web(), web(300, 10, lambda load: 2.0 + 0 * load)
     for each in (run, free):
