@@ -133,6 +133,8 @@ class World:
     seed: int = 1
     #: Seconds that a cycle takes longer than the interval.
     late: float = 0.0
+    #: What becomes of all that is seen on its way to the engine.
+    sees: Callable[[Case], Case] = lambda case: case
 
     def __post_init__(self) -> None:
         self.seconds = 0
@@ -170,7 +172,7 @@ class World:
             window=self.window,
             kind=(LoadKind.ARRIVALS if self.gateway else self.kind) if self.counts else LoadKind.NONE,
         )
-        return replace(case, **changed)
+        return replace(self.sees(case), **changed)
 
     def decide(self, **changed: Any) -> Decisions:
         """Evaluate what is seen now; what was learned is kept."""

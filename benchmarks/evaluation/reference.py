@@ -1,7 +1,7 @@
 """What the results are measured against: the goals of issue 4, and the figures of the study that the law comes from.
 
-Violations are in per cent of the requests. The study is reference/control_law.md, its sections 2 to 5; it ran on another simulator of
-the same plant, so its absolute figures are a guide and its order is the claim.
+Violations are in per cent of the requests. The study is the law's (docs/architecture.md, Sources), its sections 2 to 5; it ran on
+another simulator of the same plant, so its absolute figures are a guide and its order is the claim.
 """
 
 from __future__ import annotations

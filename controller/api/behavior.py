@@ -92,6 +92,10 @@ class ScaleUpRules(DirectionRules):
     policies: Policies = Field(
         (ScalingPolicy(type=PolicyType.PODS, value=4, periodSeconds=15), EVERYTHING), description=POLICIES
     )
+    tolerance: Quantity = Field(
+        "0.1",
+        description=f"{TOLERANCE} Where it is not written, response Capacity goes up without one, but for a pod that was just given back.",
+    )
 
 
 class ScaleDownRules(DirectionRules):

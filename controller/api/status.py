@@ -186,6 +186,10 @@ class Learned(Part):
     startup: Word | None = Field(
         None, description="How long a pod takes from its creation until it is Ready, e.g. 28s."
     )
+    patience: Word | None = Field(
+        None,
+        description="By what factor the hold is longer since a scale-down was regretted, e.g. 2; absent if it is not.",
+    )
     ineffective: Annotated[tuple[IneffectiveDimension, ...], Field(max_length=16)] = Field(
         (), description="The dimensions that more pods did not lower."
     )

@@ -112,7 +112,7 @@ def simulate(
     trace: Annotated[
         Path | None,
         typer.Option(
-            help="CSV (gzipped if it ends in .gz): seconds, and requests_per_second or load. Default: a packaged flash crowd."
+            help="CSV (gzipped if it ends in .gz): seconds, and requests_per_second or load. Default: a packaged day."
         ),
     ] = None,
     policy: Annotated[

@@ -12,7 +12,7 @@ A time grows as in a queue, from its floor f (in units of the target) at no load
 so each sample gives c = u (1 - f) (F + y) / y, from a load that is a fifth or more of the highest of late. Its logarithm is averaged,
 quickly where it falls and slowly where it rises, unless the load is beyond it: an underload says little of where the queue ends. The
 load per pod at the target solves sum w (y/T)^p = 1: each term is convex and grows, so Newton's method from the right, where one
-dimension alone is full, falls on the root without overshooting. Source: reference/control_law.md, 1.
+dimension alone is full, falls on the root without overshooting. Source: the law's study, 1.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ __all__ = [
     "learn_queues",
     "linear",
     "solve",
+    "unexplained",
 ]
 
 #: Seconds after which a linear dimension's past counts 1/e, and a pod's memory's.
@@ -63,7 +64,9 @@ OVERLOAD: Final = 3.0
 #: The shape of a queue is not read from a floor outside of this range.
 FLAT: Final = (0.1, 0.9)
 ROUNDS: Final = 6
-_LOG_JUMPS: Final = float(np.log(JUMPS))
+#: A dimension with so much of its target is nearly full, and no queue is fuller than this.
+FULL, ALMOST = 0.8, 0.99
+_LOG_JUMPS, _LOG_HALF = float(np.log(JUMPS)), float(np.log(2.0))
 
 
 def flat(scalers: Scalers, floor: Floats) -> Floats:
@@ -135,6 +138,13 @@ def learn_linear(
     return squares, products
 
 
+def unexplained(scalers: Scalers, load: Floats, y: Floats, learned: Learned) -> Flags:
+    """Where (S, D) CPU is nearly full and the load per pod (S,) accounts for less than half of that."""
+    known = linear(learned.squares, learned.products)
+    full = scalers.fixed.linear & ~scalers.proves & ~scalers.memory & (y >= FULL) & (known < np.inf)
+    return full & (2 * across(load, y.shape[1]) < y * known)
+
+
 def learn_queues(
     scalers: Scalers,
     believed: Believed,
@@ -159,15 +169,18 @@ def learn_queues(
     seen = np.log(u * rest * (f / rest + bounded) / bounded)
     most = np.log(u)
     shows, known = y > NOTHING, ~np.isnan(learned.log_capacity)
-    # Next to no delay says that the queue ends further up, not where.
-    tells &= np.isfinite(seen) & (known | shows)
+    # Next to no delay says that the queue ends further up, not where, and an overload that it ended before.
+    tells &= np.isfinite(seen) & (known | shows & (y < OVERLOAD))
     before = np.where(known, learned.log_capacity, seen)
     highest = before + _LOG_JUMPS
     seen = np.minimum(np.where(shows, seen, np.maximum(seen, before)), highest)
     # More load than the capacity was held to be, and no delay to show for it: that is evidence as good as too much delay.
     beyond = (most > before) & (y < 1)
+    # So is half a capacity's load, and half of the delay that it should have: an overload that is over was learned from.
+    full = np.minimum(rest * np.exp(most - before), ALMOST)
+    eased = (most > before - _LOG_HALF) & (2 * y < f / rest * full / (1 - full))
     before = np.where(beyond, np.minimum(most, highest), before)
-    memory = np.where((seen < before) | beyond, FALLING, RISING)
+    memory = np.where((seen < before) | beyond | eased, FALLING, RISING)
     after = before + forgets(across(elapsed, width), memory) * (seen - before)
     return np.where(tells, after, learned.log_capacity)
 

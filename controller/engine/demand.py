@@ -9,7 +9,7 @@ the arrivals, they are the demand. What is only served is blind in overload; in 
 
 The gain a is learned from the last hours: by how much did the newest value differ from the mean of one horizon ago, where it was already
 rising then? 0 is pure noise (the mean is best), 1 that the newest value is best, more that ramps go on. Source:
-reference/control_law.md, 1 and 5c.
+the law's study, 1 and 5c.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     Dropped    e < 1/2: it may not ask for more than the established number for a quarter of an hour, then longer each time
 
 A queue has e > 1, a slow dependency 0. "Without" is the load per pod at which all other dimensions are at the target. One test a
-scaler: dimensions that must prove themselves are judged together and the highest is named. Source: reference/control_law.md, 1 (2).
+scaler: dimensions that must prove themselves are judged together and the highest is named. Source: the law's study, 1 (2).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ cut back to three mean deviations; memory takes the intercept. A pseudo-sample a
 of a pod's memory is there without load, and half of the first latency. A time is no straight line in the load, so it takes the
 lowest value seen, which rises only slowly. Confidence is the product of how long it was watched and how far the load moved
 meanwhile; the floor in use goes where the evidence points with a time constant of ten minutes over the confidence: what is not
-known moves nothing. Source: reference/traces_and_figures.md, C.3 and C.4.
+known moves nothing. Source: the plant's study, C.3 and C.4.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What is needed is remembered for 60 s after a scale-down and 120 s after a scale-up, times a patience of 1 to 4: it doubles when a scale-up
 follows a scale-down within 150 s times the patience, and fades back within an hour. The last change is taken from what the target has, so
 that a hand on `kubectl scale` counts too. It takes the place of HPA's fixed window of 300 s where `behavior.scaleDown` is not written.
-Source: reference/control_law.md, 1 (4).
+Source: the law's study, 1 (4).
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ AWAY, CYCLES_AWAY = 60.0, 2.5
 class Law:
     """What the law saw and reckoned for every scaler, for the record; NaN where not known.
 
-    (S,): `used`, whether the capacity form proposed the number; `kind`, `LoadKind` codes of the demand; the `demand` now and
+    (S,): `used`, whether the capacity form proposed the number; `doubted`, whether it did not because the demand does not fit what the
+    pods show; `kind`, `LoadKind` codes of the demand; the `demand` now and
     `ahead`, when a pod created now would be Ready, in requests/s or cores; `load`, the demand per pod; `per_pod`, the load per pod
     at which the magnitude is its target; `needed`, the replicas (not rounded) that the demand needs now; the `gain` of the
     extrapolation; `startup` in seconds; `hold`, for how many seconds what was needed is remembered, `held`, the most that was needed
@@ -54,6 +55,7 @@ class Law:
     """
 
     used: Flags
+    doubted: Flags
     kind: NDArray[np.int8]
     demand: Floats
     ahead: Floats
@@ -143,7 +145,10 @@ def respond(
     unheard_of = asked.newest > EXPERIENCE * believed.peak * np.maximum(quality.ready, 1)
     # Nor has it where the pods take twice the load that it holds for the target, and none of their dimensions is full.
     contradicted = (asked.load > 2 * wanted) & ~any_column(y >= 1)
-    measured = np.isfinite(asked.newest) & np.isfinite(asked.mean) & ~unheard_of & ~contradicted
+    # Nor where CPU is full with half the load that fills it: a demand that fell alone is one that is not all seen.
+    contradicted |= any_column(capacity.unexplained(scalers, asked.load, y, learned))
+    known_demand = np.isfinite(asked.newest) & np.isfinite(asked.mean)
+    measured = known_demand & ~unheard_of & ~contradicted
     ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_WINDOWS)
     used = ready & measured
 
@@ -183,7 +188,8 @@ def respond(
     ceiling = np.minimum(seen.ahead / per_pod, MOST_REPLICAS)
     begins = (learned.replicas < 0) | (elapsed > max(AWAY, CYCLES_AWAY * moments.step))
     watched = hold.watch(seen.learned, current, now, elapsed)
-    held = hold.remember(np.where(begins, np.fmax(needed, current), needed), watched, now)
+    # Of a time in which the law did not say what is needed, it is remembered what there was.
+    held = hold.remember(np.where(begins | ~used, np.fmax(needed, current), needed), watched, now)
 
     up, down = scalers.up.tolerance, scalers.down.tolerance
     rises, falls = ceiling > current, needed < current
@@ -215,6 +221,7 @@ def respond(
     state.evaluated_at = np.full(count, now)
     law = Law(
         used=used,
+        doubted=ready & known_demand & ~measured,
         kind=samples.load.kind,
         demand=seen.level,
         ahead=seen.ahead,

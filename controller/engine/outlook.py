@@ -35,18 +35,21 @@ class Trial:
 class Outlook:
     """What the law knew of one scaler, the fields as in `Law`; what is not known is NaN.
 
-    `hold` is so too where another window is in force. `wanted` says whether the law was to propose, `taught` for how many windows
-    of the rates it has learned, `said` what a source said about the demand. `then` and `fewer` are the magnitudes to expect, at the
-    demand ahead, with as many replicas as it proposed and with one less.
+    `hold` is so too where another window is in force. `wanted` says whether the law was to propose, `doubted` whether it did not
+    because the demand does not fit what the pods show, `taught` for how many windows of the rates it has learned, `said` what a
+    source said about the demand. `counted` is the demand that the number was made of: the one `ahead` going up, else the one of now
+    with its noise. `then` and `fewer` are the magnitudes to expect at it, with as many replicas as it proposed and with one less.
     """
 
     wanted: bool
     used: bool
+    doubted: bool
     kind: LoadKind
     taught: float
     said: str
     demand: float
     ahead: float
+    counted: float
     per_pod: float
     startup: float
     hold: float
@@ -59,22 +62,25 @@ class Outlook:
 def outlook_of(decisions: Decisions, row: int, said: str = "") -> Outlook:
     """What the law knew of one scaler; `said` is what a metrics source said about the demand."""
     law, scalers = decisions.law, decisions.scalers
-    used, ahead = bool(law.used[row]), float(law.ahead[row])
+    used, ahead, per_pod = bool(law.used[row]), float(law.ahead[row]), float(law.per_pod[row])
     kind = KINDS[law.kind[row]]
     then = fewer = math.nan
     proposed = int(decisions.proposed[row])
+    counted = ahead if proposed > decisions.samples.current[row] else float(law.needed[row]) * per_pod
     if used and proposed > 0:
-        loads = [ahead / proposed, ahead / (proposed - 1)] if proposed > 1 else [ahead / proposed]
+        loads = [counted / proposed, counted / (proposed - 1)] if proposed > 1 else [counted / proposed]
         then, fewer = [*_magnitudes(decisions, row, loads), math.nan][:2]
     return Outlook(
         wanted=bool(scalers.by_capacity[row]),
         used=used,
+        doubted=bool(law.doubted[row]),
         kind=kind,
         taught=float(decisions.learned.taught[row]),
         said=said,
         demand=float(law.demand[row]),
         ahead=ahead,
-        per_pod=float(law.per_pod[row]),
+        counted=counted,
+        per_pod=per_pod,
         startup=float(law.startup[row]),
         hold=float(law.hold[row]) if used and scalers.adaptive_hold[row] else math.nan,
         patience=float(law.patience[row]),

@@ -134,7 +134,8 @@ class Record:
         asked = sentences.Asked(
             kind=outlook.kind,
             demand=outlook.demand,
-            ahead=outlook.ahead,
+            counted=outlook.counted,
+            ahead=self.proposed > self.current,
             startup=outlook.startup,
             per_pod=outlook.per_pod,
             target=self.target_magnitude,
@@ -153,6 +154,8 @@ class Record:
         elif outlook.wanted and outlook.taught < FIRST_WINDOWS:
             learned = 100.0 * outlook.taught / FIRST_WINDOWS
             why = f"what a pod can take is being learned, {learned:.0f} % of the first window of load so far"
+        elif outlook.doubted:
+            why = f"a demand of {sentences.of_load(outlook.demand, outlook.kind)} does not fit what the pods show"
         elif outlook.wanted:
             why = f"the demand is not known now: {outlook.said or 'it has no fresh samples'}"
         seen = (self.magnitude, self.target_magnitude, self.ready, self.unready, self.young, self.proposed)

@@ -14,6 +14,7 @@ from controller.api import Amount, Dimension, Direction, Reason, Unit, format_am
 from controller.engine.batch import LoadKind
 
 __all__ = [
+    "REGRETTED",
     "Asked",
     "Defect",
     "Held",
@@ -66,14 +67,16 @@ class Held:
 class Asked:
     """The numbers that a sentence about the demand may need; what is not known is NaN.
 
-    `demand` now and `ahead`, when a pod created now would be Ready, which takes `startup` seconds; `per_pod`, the load per pod at which the
-    magnitude is its `target`; `number` replicas are asked for, with which the magnitude would be `then`, and `fewer` with one less.
+    `demand` now and the one that the number is made of, `counted`: if it is `ahead`, the one to expect when a pod created now would be
+    Ready, which takes `startup` seconds, else the one of now with its noise; `per_pod`, the load per pod at which the magnitude is its
+    `target`; `number` replicas are asked for, with which the magnitude would be `then`, and `fewer` with one less.
     `unproved` is the dimension that may not ask for more until it has shown that pods lower it, `dropped` the one that they do not lower.
     """
 
     kind: LoadKind
     demand: float
-    ahead: float
+    counted: float
+    ahead: bool
     startup: float
     per_pod: float
     target: float
@@ -145,11 +148,18 @@ def of_proposal(
 
 def of_demand(cause: str, asked: Asked) -> str:
     """What is asked of the target and how many replicas that takes, and why not one less."""
-    # A start that is over within a second leaves nothing to look ahead for.
-    when = f" when a pod created now is Ready ({asked.startup:.0f} s)" if asked.startup >= 1 else ""
+    now, counted = of_load(asked.demand, asked.kind), format_number(asked.counted)
+    said = f"demand {now}"
+    if asked.ahead:
+        # A start that is over within a second leaves nothing to look ahead for.
+        said += f", {counted} ahead" + (
+            f" when a pod created now is Ready ({asked.startup:.0f} s)" if asked.startup >= 1 else ""
+        )
+    elif counted != format_number(asked.demand):
+        said += f", {counted} with its noise"
     aim = "the target" if asked.target == 1 else f"the target of {asked.target:g}"
     parts = [
-        f"{cause}; demand {of_load(asked.demand, asked.kind)}, {format_number(asked.ahead)} ahead{when}",
+        f"{cause}; {said}",
         f"{of_load(asked.per_pod, asked.kind)} a pod are {aim}: {_replicas(asked.number)}",
     ]
     if asked.number > 1 and not math.isnan(asked.fewer):

@@ -32,8 +32,9 @@ from controller.engine import LoadKind, Record
 from controller.engine.capacity import LEAST
 from controller.engine.demand import ABSURD
 from controller.engine.efficacy import LONGEST_PAUSE
+from controller.engine.hold import MOST_PATIENCE
 from controller.engine.lessons import Dropped, Floor, Lesson
-from controller.engine.sentences import of_load
+from controller.engine.sentences import REGRETTED, of_load
 from controller.operator.clock import Moment, parse_time, rfc3339
 from controller.operator.scalers import Scaler
 
@@ -120,6 +121,7 @@ def learned_of(lesson: Lesson, spec: Spec, now: Moment) -> Learned | None:
         established=load(lesson.established),
         gain=None if math.isnan(lesson.gain) else format_number(lesson.gain),
         startup=None if math.isnan(lesson.startup) else format_amount(Amount(lesson.startup, Unit.SECONDS)),
+        patience=format_number(lesson.patience) if lesson.patience > REGRETTED else None,
         ineffective=()
         if dropped is None
         else (IneffectiveDimension(name=dropped.name, since=time(dropped.since), until=time(dropped.until)),),
@@ -166,8 +168,14 @@ def lesson_in(spec: Spec, status: Status, now: Moment) -> Lesson | None:
         established=_load(learned.established),
         gain=_number(learned.gain),
         startup=_duration(learned.startup),
+        patience=_patience(learned.patience),
         dropped=dropped,
     )
+
+
+def _patience(text: str | None) -> float:
+    number = _number(text)
+    return min(max(number, 1.0), MOST_PATIENCE) if math.isfinite(number) else 1.0
 
 
 def _moment(text: str, now: Moment) -> float:

@@ -18,7 +18,7 @@ from controller.simulation.policies import POLICIES, UnknownPolicy, policy_of
 from controller.simulation.run import Policy, simulate
 from controller.simulation.scenarios import SCENARIOS, Scenario, UnknownScenario, scenario_of
 from controller.simulation.settings import PlantSettings, Schedule
-from controller.simulation.traces import InvalidTrace, Trace, flash_crowd
+from controller.simulation.traces import InvalidTrace, Trace, a_day, flash_crowd
 from controller.simulation.truth import Judgement, Second, demanded
 from controller.simulation.workload import PlantRunner
 
@@ -52,6 +52,7 @@ __all__ = [
     "Trace",
     "UnknownPolicy",
     "UnknownScenario",
+    "a_day",
     "demanded",
     "families",
     "flash_crowd",

@@ -1,4 +1,4 @@
-"""Figures of merit of simulated runs (reference/traces_and_figures.md, B.1 and B.3), all runs at once, and their spread over seeds."""
+"""Figures of merit of simulated runs (the plant's study, B.1 and B.3), all runs at once, and their spread over seeds."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Clairvoyant:
     """The pods that keep every pod at one utilisation (R,), known from the load that is to come.
 
     It knows the load in the middle of the next sync, or `ahead` seconds later, to allow for a start-up. Without start-up times it is the
-    bound of reference/control_law.md, section 2: a constant utilisation is the best use of pod-hours.
+    bound of the law's study, section 2: a constant utilisation is the best use of pod-hours.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What is done to a workload on purpose, by name: where a single signal fails, and what else goes wrong in a day.
 
 Times of day count from the start of the run, so a run that shall see noon begins at midnight. Most are from
-reference/traces_and_figures.md, C.7, and reference/control_law.md, sections 4 and 5.
+the plant's study, C.7, and the law's study, sections 4 and 5.
 """
 
 from __future__ import annotations
@@ -32,12 +32,21 @@ class UnknownScenario(CompositeScalerError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A named change of a workload; before `begins` seconds of the run it changes nothing."""
+    """A named change of a workload; before `begins` seconds of the run it changes nothing.
+
+    A run of no more than `needs` seconds, counted from its start, does not get to what the scenario is about.
+    """
 
     name: str
     sentence: str
     change: Callable[[FleetSettings], FleetSettings]
     begins: float = 0.0
+    reshaped_until: float = 0.0
+
+    @property
+    def needs(self) -> float:
+        """Seconds of a run in which the scenario has not happened yet."""
+        return max(self.begins, self.reshaped_until)
 
     def of(self, settings: FleetSettings) -> FleetSettings:
         """The workload with the change."""
@@ -141,14 +150,16 @@ _ALL: Final = (
         "step-x50",
         "A fiftieth of the trace's peak, but all of it from 12:00 to 14:00.",
         _fleet(reshape=_step),
+        reshaped_until=NOON,
     ),
-    Scenario("zero-at-night", "No request comes from 0:00 to 6:00.", _fleet(reshape=_night)),
+    Scenario("zero-at-night", "No request comes from 0:00 to 6:00.", _fleet(reshape=_night), reshaped_until=6 * HOUR),
     Scenario(
         "zero-at-night-then-slow-dependency",
         "No request comes from 0:00 to 6:00, and from 4:00 to 8:00 every request waits 200 ms longer.",
         lambda settings: _fleet(reshape=_night)(
             _plant(dependency_seconds=_between(4 * HOUR, 8 * HOUR, 0.200, 0.0))(settings)
         ),
+        reshaped_until=6 * HOUR,
     ),
     Scenario(
         "scrape-30s",

@@ -1,7 +1,7 @@
 """What a simulated Deployment is like: its service time, its limits, its memory, the promise it is judged by.
 
 The defaults are a web service of 20 ms CPU per request on one core (50 requests per second a pod); where each number
-comes from is in reference/traces_and_figures.md, part C. What happens with them is the plant's business.
+comes from is in the plant's study, part C. What happens with them is the plant's business.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from controller.api import CompositeScalerError
 
-__all__ = ["InvalidTrace", "Trace", "flash_crowd"]
+__all__ = ["InvalidTrace", "Trace", "a_day", "flash_crowd"]
 
 TIME: Final = "seconds"
 VALUES: Final = ("requests_per_second", "load")
@@ -79,7 +79,8 @@ class Trace:
             raw = path.read_bytes()
             text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise InvalidTrace(f"{path} cannot be read as a CSV file: {error}.") from error
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise InvalidTrace(f"{path} cannot be read as a CSV file: {why}.") from error
         try:
             return cls.parse(text.splitlines())
         except InvalidTrace as error:
@@ -177,10 +178,18 @@ class Trace:
         return Trace(self.seconds / factor, self.values)
 
 
+def a_day() -> Trace:
+    """A day of a production application's load, a value a minute; ships with the package as `flash_crowd` does."""
+    return _packaged("day")
+
+
 def flash_crowd() -> Trace:
     """28 minutes of a production application's load with a night-time spike to five times within three minutes.
 
     It ships with the package (see NOTICE); the unit was not published, hence scale it.
     """
-    text = resources.files("controller.simulation").joinpath("data/flash_crowd.csv").read_text()
-    return Trace.parse(text.splitlines())
+    return _packaged("flash_crowd")
+
+
+def _packaged(name: str) -> Trace:
+    return Trace.parse(resources.files("controller.simulation").joinpath(f"data/{name}.csv").read_text().splitlines())

@@ -56,7 +56,7 @@ def demanded(load: float, settings: PlantSettings, service: Service) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Figures of merit of a run (reference/traces_and_figures.md, B.3)."""
+    """Figures of merit of a run (the plant's study, B.3)."""
 
     requests: int
     slow_share: float

@@ -163,3 +163,17 @@ def test_a_dimension_without_data_keeps_its_capacity_or_is_left_out_as_the_user_
     both = bisected(columns(dimension("a"), dimension("b")), [FULL, 20.0], 1.0)
     assert per_pod("Hold") == pytest.approx(both, rel=0.02)
     assert per_pod("Ignore") == pytest.approx(FULL, rel=0.02)
+
+
+def test_an_overload_that_is_over_does_not_keep_pods_that_nobody_needs() -> None:
+    steps = [(900.0, 3.0), (1800.0, 0.15), (2100.0, 4.35), (math.inf, 126.0)]
+    shows = {"cpu": lambda seen: 0.1 + seen.load / 50, "memory": lambda seen: 0.4 + 0.006 * seen.load, "latency": late}
+    world = World(
+        web(CPU, MEMORY, LATENCY, maximum=100),
+        lambda at: next(load for end, load in steps if at < end),
+        shows,
+        replicas=1,
+    )
+    world.run(2100)
+    assert max(int(seen.desired[0]) for seen in world.cycles(900)) <= 20
+    assert world.replicas <= 8

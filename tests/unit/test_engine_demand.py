@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from controller.engine import LoadKind
+from controller.engine import LoadKind, record_of
+from tests.engine_support import Case
 from tests.law_support import CPU, LATENCY, World, at_work, late, web
 
 
@@ -170,3 +174,49 @@ def test_a_rollout_of_all_pods_at_once_leaves_the_demand_known() -> None:
     assert len(seen) >= 15
     assert all(150 < each.law.demand[0] < 250 for each in seen)
     assert all(each.desired[0] >= 6 for each in seen)
+
+
+def only(share: float) -> Callable[[Case], Case]:
+    """A gateway that shows only so large a share of what comes (NaN: nothing), where nothing else counts requests."""
+
+    def sees(case: Case) -> Case:
+        blind = [replace(pod, newest=math.nan, served=math.nan, waited=math.nan) for pod in case.pods]
+        return replace(case, arrivals=case.arrivals * share, pods=blind)
+
+    return sees
+
+
+def behind_a_gateway() -> World:
+    """A service that has long had what it needs for its constant load."""
+    world = World(web(maximum=60), lambda _: 600.0, replicas=20, gateway=True, sees=only(1.0))
+    world.run(3600)
+    return world
+
+
+@pytest.mark.parametrize("share", [0.1, 0.01])
+def test_a_demand_that_falls_while_the_pods_stay_full_takes_hardly_any_of_them_away(share: float) -> None:
+    world = behind_a_gateway()
+    steady = world.replicas
+    world.sees = only(share)
+    for seen in world.cycles(3600):
+        assert seen.desired[0] >= 0.75 * steady
+        assert seen.magnitude.total[0] < 1.5
+
+
+@pytest.mark.parametrize("silent", [15, 300, 1200])
+def test_low_readings_after_a_silence_are_held_as_any_others_are(silent: float) -> None:
+    world = behind_a_gateway()
+    steady = world.replicas
+    for share, seconds in ((math.nan, silent), (0.1, 30), (1.0, 90)):
+        world.sees = only(share)
+        for seen in world.cycles(seconds):
+            assert seen.desired[0] >= steady
+
+
+def test_a_demand_that_does_not_fit_is_told_of() -> None:
+    world = behind_a_gateway()
+    world.sees = only(0.1)
+    assert (
+        " in proportion (a demand of 60 requests/s does not fit what the pods show); "
+        in record_of(world.run(150), 0).sentence
+    )

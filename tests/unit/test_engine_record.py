@@ -278,7 +278,20 @@ def test_the_magnitude_that_is_expected_of_what_grows_with_the_load_comes() -> N
 
 def test_cores_are_told_as_cores() -> None:
     case = dataclasses.replace(web(4.0, 10), kind=LoadKind.CORES)
-    assert "demand 4 cores, 4 ahead" in run(case).record.sentence
+    assert "; demand 4 cores; 0.696 cores a pod are the target: 6 replicas; " in run(case).record.sentence
+
+
+def test_going_down_the_demand_is_told_that_the_number_is_made_of() -> None:
+    found = run(web(300, 14))
+    found.see(web(400, 14), times=8)
+    found.see(web(240, 14), times=8)
+    seen = found.record
+    assert seen.proposed < seen.current
+    assert seen.proposed == math.ceil(seen.outlook.counted / seen.outlook.per_pod)
+    assert (
+        f"; demand {seen.outlook.demand:.0f} requests/s, {seen.outlook.counted:.0f} with its noise; " in seen.sentence
+    )
+    assert seen.outlook.then <= 1 < seen.outlook.fewer
 
 
 def test_another_target_magnitude_is_told_of_by_demand_too() -> None:

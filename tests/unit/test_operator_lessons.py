@@ -30,6 +30,7 @@ LESSON = Lesson(
     established=29.7,
     gain=1.3,
     startup=28.0,
+    patience=2.5,
     dropped=Dropped("latency", 4900.0, 5800.0),
 )
 
@@ -79,6 +80,7 @@ def test_a_lesson_is_told_in_words_with_units() -> None:
         "established": "29.7 requests/s",
         "gain": "1.3",
         "startup": "28s",
+        "patience": "2.5",
         "ineffective": ({"name": "latency", "since": "2025-12-31T23:58:20Z", "until": "2026-01-01T00:13:20Z"},),
     }
 
@@ -191,6 +193,7 @@ def test_a_floor_that_is_written_now_is_not_read() -> None:
         ("established", ""),
         ("gain", "NaN"),
         ("startup", "soon"),
+        ("patience", "of an angel"),
         ("demand", "Wishes"),
         ("capacities", [{"name": "cpu", "loadPerPod": "many"}, {"name": "disk", "loadPerPod": "3 requests/s"}]),
         ("capacities", [{"name": "cpu", "loadPerPod": "0 requests/s"}]),

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api import ConditionType, Reason
 from controller.engine import Override, Record, Stage
+from controller.engine.hold import OTHERWISE
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record
 from controller.operator.scalers import Key, Problem
@@ -133,7 +134,7 @@ def test_what_the_law_knows_is_told() -> None:
     assert of(found["compositescaler_demand"]) == {"": pytest.approx(412.0)}
     assert of(found["compositescaler_demand_ahead"]) == {"": pytest.approx(412.0)}
     assert of(found["compositescaler_load_per_pod_target"]) == {"": pytest.approx(record_.outlook.per_pod)}
-    assert of(found["compositescaler_hold_seconds"]) == {"": 150.0}
+    assert of(found["compositescaler_hold_seconds"]) == {"": OTHERWISE}
     assert of(found["compositescaler_startup_seconds"]) == {"": 28.0}
     assert of(found["compositescaler_floor"]) == {each.name: pytest.approx(each.floor) for each in record_.dimensions}
     assert of(found["compositescaler_floor_confidence"]).keys() == {"memory", "latency"}

@@ -41,7 +41,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    """Ten minutes of the packaged flash crowd under two rivals and a constant, two seeds."""
+    """Ten minutes of the packaged day under two rivals and a constant, two seeds."""
     request = Request.of(policies=("hpa-cpu", "keda", "constant"), seeds=2, stretch=Stretch(stop=600.0))
     return play(request, Console(file=StringIO()))[0]
 
@@ -115,7 +115,7 @@ def test_the_page_draws_every_policy_and_asks_nothing_of_the_network(run: Run, t
 
 def test_a_page_without_a_policy_of_ours_has_no_magnitude(run: Run, tmp_path: Path) -> None:
     page = tmp_path / "simulation.html"
-    run(*SHORT, "--policy", "hpa-cpu", "--scenario", "metric-gaps", "--html", str(page))
+    run(*SHORT, "--policy", "hpa-cpu", "--scenario", "slow-start", "--html", str(page))
     assert "Magnitude, our policies alone" not in page.read_text(encoding="utf-8")
 
 

@@ -87,7 +87,7 @@ def test_a_file_that_is_not_there_a_folder_and_what_is_not_gzip_are_refused(refu
         (["--policy", "magic"], "There is no policy 'magic'; write one of compositescaler, proportional, hpa, hpa-cpu"),
         (["--policy", "clairvoyant"], "There is no policy 'clairvoyant'; write one of"),
         (["--scenario", "earthquake"], "There is no scenario 'earthquake'; write one of cost-x1.6"),
-        (["--day", "1"], "--day is 1, and the trace lasts 0.01944 days; write a number from 0 to 0"),
+        (["--day", "1"], "--day is 1, and the trace lasts 1 days; its only day is 0"),
         (["--day", "-1"], "--day is -1"),
         (["--seeds", "0"], "--seeds is 0; write 1 or more"),
         (["--peak", "0"], "--peak is 0; write a number of pods above 0 and up to 5000"),
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_there_a_folder_and_what_is_not_gzip_are_refused(refu
         (["--peak", "1e30"], "--peak is 1e+30; write a number"),
         (["--part", "half"], "--part is 'half'; write tune"),
         (["--part", "test", "--day", "0"], "write one of them"),
-        (["--start", "9000"], "The segment 9000..1680 s is not inside the trace, which is 0..1680 s"),
+        (["--start", "90000"], "The segment 90000..86400 s is not inside the trace, which is 0..86400 s"),
         (["--stop", "nan"], "is not inside the trace"),
     ],
 )
@@ -177,3 +177,12 @@ def test_more_than_can_be_simulated_is_refused_with_how_much_it_is(refused: Refu
     assert "days to simulate" in refused("--trace", str(file))
     file.write_text("seconds,load\n0,1\n86400,2\n")
     assert "That is 300,000 days to simulate" in refused("--trace", str(file), "--seeds", "100000")
+
+
+@pytest.mark.parametrize(("scenario", "hours"), [("slow-dependency", "16"), ("zero-at-night", "6"), ("step-x50", "12")])
+def test_a_scenario_that_cannot_happen_in_what_is_simulated_is_refused(
+    refused: Refused, scenario: str, hours: str
+) -> None:
+    said = refused("--scenario", scenario, "--stop", "7200", "--policy", "constant")
+    assert f"--scenario {scenario}: " in said
+    assert f"which lasts only 2 h; write a trace or a stretch of more than {hours} h." in said

@@ -27,6 +27,8 @@ __all__ = ["carries", "compare", "run"]
 HEADING: Final = f"CompositeScaler: a flash crowd, {FASTER:g} times faster"
 AXIS: Final = f"minutes:seconds of the run ({FASTER:g} s of the trace pass in each second)"
 INTERRUPTED: Final = 130
+#: How often the status is looked at for the decision behind a count that has just been seen.
+ATTEMPTS: Final = 6
 #: The picture of each response, in the folder of a comparison.
 PICTURES: Final = {Response.CAPACITY: "demo.svg", Response.PROPORTIONAL: "demo-proportional.svg"}
 
@@ -109,11 +111,12 @@ def _play(live: Stage, moments: list[Moment], show: Callable[[Moment], None]) ->
 
 def _moment(live: Stage, passed: Sequence[Second], before: Moment | None) -> Moment:
     """What this second was like: the truth from the plant, the view of the operator from its metrics and the status."""
-    deployment, scaler, gauges = live.deployment(), live.scaler(), live.gauges()
+    deployment = live.deployment()
+    wanted = deployment["spec"]["replicas"]
+    changed = before is not None and before.replicas_spec != wanted
+    gauges, why = live.gauges(), _why(live, wanted if changed else None)
     status = deployment.get("status", {})
     ready = status.get("readyReplicas", 0)
-    wanted = deployment["spec"]["replicas"]
-    decision = scaler.get("status", {}).get("lastDecision", {})
     shares = gauges.get("compositescaler_dimension_share", {})
     excess = gauges.get("compositescaler_dimension_normalized", {})
     magnitude = gauges.get("compositescaler_magnitude", {}).get("")
@@ -129,13 +132,27 @@ def _moment(live: Stage, passed: Sequence[Second], before: Moment | None) -> Mom
         dimensions=tuple(Dimension(name, excess[name], share) for name, share in shares.items() if name in excess),
         p95_seconds=_over_second(passed),
         slo_seconds=live.plant.settings.slo_seconds,
-        decision=decision.get("message", ""),
+        decision=why,
         starting=ready < wanted or began_starting,
         outlook=None if magnitude is None else _outlook(gauges),
         requests=sum(step.arrivals for step in passed),
         late=sum(step.slow for step in passed),
         pod_seconds=status.get("replicas", ready) * (last.at - (before.t if before is not None else 0.0)),
     )
+
+
+def _why(live: Stage, written: int | None) -> str:
+    """The last decision in words, or that which wrote this count: the one after it has other things to say."""
+    for _ in range(ATTEMPTS):
+        status = live.scaler().get("status", {})
+        if written is None:
+            break
+        # The count is written first and the status after it.
+        for event in reversed(status.get("scaleEvents", [])):
+            if event["to"] == written:
+                return str(event["message"])
+        time.sleep(0.05)
+    return str(status.get("lastDecision", {}).get("message", ""))
 
 
 def _outlook(gauges: dict[str, dict[str, float]]) -> Outlook:

@@ -23,6 +23,13 @@ def simulate(request: Request, *, machine_readable: bool = False, page: Path | N
     if page is not None:
         writable(page)
     progress = Console(stderr=True)
+    if request.spec.max_replicas < request.peak_pods:
+        progress.print(
+            f"maxReplicas is {request.spec.max_replicas}, and the load is scaled to a peak of {request.peak_pods:g} pods: no policy can "
+            "serve it; write a higher maxReplicas or a lower --peak",
+            soft_wrap=True,
+            highlight=False,
+        )
     outcomes = play(request, progress)
     if page is not None:
         write(page, request, outcomes)

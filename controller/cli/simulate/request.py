@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from controller.api import KIND, CompositeScaler, CompositeScalerError, Dimension, Spec
-from controller.simulation import InvalidTrace, Scenario, Trace, UnknownPolicy, flash_crowd, scenario_of
+from controller.simulation import InvalidTrace, Scenario, Trace, UnknownPolicy, a_day, scenario_of
 from controller.simulation.fleet import Conditions, FleetSettings
 
 __all__ = ["FAMILIES", "OFFERED", "REFERENCE", "BadRequest", "Request", "Stretch"]
@@ -84,10 +84,8 @@ class Stretch:
         if self.day is not None:
             days = math.ceil(trace.duration / DAY)
             if not 0 <= self.day < days:
-                raise BadRequest(
-                    f"--day is {self.day}, and the trace lasts {trace.duration / DAY:.4g} days; "
-                    f"write a number from 0 to {days - 1}."
-                )
+                others = f"write a number from 0 to {days - 1}" if days > 1 else "its only day is 0"
+                raise BadRequest(f"--day is {self.day}, and the trace lasts {trace.duration / DAY:.4g} days; {others}.")
             first, last = trace.start + self.day * DAY, min(trace.start + (self.day + 1) * DAY, trace.stop)
         elif self.part == "all":
             first, last = (first if self.start is None else self.start), (last if self.stop is None else self.stop)
@@ -125,7 +123,7 @@ class Request:
         peak_pods: float = 30.0,
         stretch: Stretch | None = None,
     ) -> Request:
-        """Read and check everything; without a file it is the packaged flash crowd, without a manifest the reference workload's.
+        """Read and check everything; without a file it is the packaged day, without a manifest the reference workload's.
 
         Raises `BadRequest`, `InvalidTrace`, `InvalidManifest`, `UnknownPolicy` and `UnknownScenario`.
         """
@@ -140,11 +138,17 @@ class Request:
         spec = _spec(manifest)
         settings = FleetSettings()
         per_pod = float(Conditions.at(settings, 0.0).carries[0])
-        trace = flash_crowd() if file is None else Trace.read(file)
+        trace = a_day() if file is None else Trace.read(file)
         try:
             load = (stretch or Stretch()).of(trace, peak_pods * per_pod)
         except InvalidTrace as error:
             raise InvalidTrace(f"{file}: {error}" if file else str(error)) from error
+        for scenario in known:
+            if load.duration <= scenario.needs:
+                raise BadRequest(
+                    f"--scenario {scenario.name}: {scenario.sentence} Times count from the start of what is simulated, which lasts only "
+                    f"{load.duration / 3600.0:.3g} h; write a trace or a stretch of more than {scenario.needs / 3600.0:g} h."
+                )
         days = load.duration / 86400.0 * seeds * len(set(policies)) * len(known)
         if not days <= MOST_DAYS:
             raise BadRequest(
@@ -152,7 +156,7 @@ class Request:
                 f"more than {MOST_DAYS:,}; write --day or --start and --stop, or fewer seeds."
             )
         return cls(
-            title="the packaged flash crowd" if file is None else file.name,
+            title="a packaged day of a production application" if file is None else file.name,
             trace=load,
             spec=spec,
             policies=tuple(dict.fromkeys(policies)),

@@ -21,7 +21,8 @@ __all__ = ["ADVICE", "COLUMNS", "WIDE", "as_json", "cells", "duration_text", "he
 ADVICE: Final = (
     "How to read it: violations are requests later than promised or failed. Pods buy fewer of them, so compare policies at like "
     "pod-hours (move a target), and trust no difference smaller than the spread over the seeds. The oracle is the fewest pods that "
-    "hold the promise, known in advance and there at once."
+    "hold the promise, known in advance and there at once. Actions are changes of replicas, flips those against the one before; overshoot "
+    "is by how much the most pods exceed the oracle's; a slow spell is a time with the 95th percentile above the promise."
 )
 
 

@@ -1,6 +1,6 @@
 """What a simulated fleet is like beyond its plant: start-up, the metric path, and what is done to it on purpose.
 
-The defaults are the reference workload (reference/traces_and_figures.md, C.1 and C.6). Which changes make up a named scenario is
+The defaults are the reference workload (the plant's study, C.1 and C.6). Which changes make up a named scenario is
 the business of `controller.simulation.scenarios`.
 """
 
