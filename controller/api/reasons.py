@@ -59,6 +59,7 @@ class Reason(StrEnum):
     COOLDOWN = "Cooldown"
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    ANOMALY_HOLD = "AnomalyHold"
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
     DESIRED_WITHIN_RANGE = "DesiredWithinRange"
@@ -68,6 +69,10 @@ class Reason(StrEnum):
     PODS_DO_NOT_HELP = "PodsDoNotHelp"
     TARGETS_REACHABLE = "TargetsReachable"
     FLOOR_AT_TARGET = "FloorAtTarget"
+
+    # Whether the load is far from usual (condition AnomalyDetected).
+    AS_USUAL = "AsUsual"
+    ANOMALY_DETECTED = "AnomalyDetected"
 
     # Acting (condition AbleToScale).
     SUCCEEDED_GET_SCALE = "SucceededGetScale"

@@ -17,6 +17,7 @@ from controller.api.sentences import sentence
 
 __all__ = [
     "MOST_SCALE_EVENTS",
+    "AnomalyStatus",
     "Condition",
     "ConditionStatus",
     "ConditionType",
@@ -59,6 +60,7 @@ class ConditionType(StrEnum):
     SCALING_LIMITED = "ScalingLimited"
     SCALING_INEFFECTIVE = "ScalingIneffective"
     TARGET_UNREACHABLE = "TargetUnreachable"
+    ANOMALY_DETECTED = "AnomalyDetected"
 
 
 class ConditionStatus(StrEnum):
@@ -74,7 +76,7 @@ class Condition(Part):
 
     # Not the enum: an older operator must read, and an older CRD must take, what a newer one writes.
     type: Word = Field(
-        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective or TargetUnreachable."
+        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective, TargetUnreachable or AnomalyDetected."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one word for machines.")
@@ -115,7 +117,19 @@ class Stages(Part):
     stabilized: Replicas = Field(description="After the stabilization windows.")
     cooled: Replicas = Field(description="After the cooldown.")
     rate_limited: Replicas = Field(description="After the policies.")
+    guarded: Replicas | None = Field(None, description="After the guards: an anomaly that holds.")
     bounded: Replicas = Field(description="After minReplicas and maxReplicas: the decision.")
+
+
+class AnomalyStatus(Part):
+    """How far the load was from what is usual for it."""
+
+    score: Word = Field(description="The sum over the dimensions of how far each is from its usual value, normalized.")
+    threshold: Word | None = Field(
+        None, description="What the score stays below as a rule; absent until enough scores were seen."
+    )
+    dimension: Name | None = Field(None, description="The dimension with the largest part of the score.")
+    since: Time | None = Field(None, description="Since when the score is above; only of an anomaly that is detected.")
 
 
 class Decision(Part):
@@ -134,6 +148,7 @@ class Decision(Part):
     load_per_pod: Word | None = Field(
         None, description="The load per pod at which the magnitude is its target, with its unit."
     )
+    anomaly: AnomalyStatus | None = Field(None, description="How far the load was from usual; absent where not known.")
     replicas: Stages = Field(description="The replica count after each stage.")
     rule: Word = Field(description="The rule that decided, in one word.")
     message: Message = Field(description="The decision in one sentence.")
@@ -205,7 +220,7 @@ class Status(Part):
         (),
         description="Ready: the spec is valid and the target found. ScalingActive: metrics flow. AbleToScale and "
         "ScalingLimited: as an HPA's. ScalingIneffective: more pods did not lower a dimension. TargetUnreachable: a "
-        "dimension is at its target without load.",
+        "dimension is at its target without load. AnomalyDetected: the load is far from what is usual for it.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     current_replicas: Replicas | None = Field(None, description="Replicas the target has (spec.replicas of its scale).")

@@ -1,6 +1,6 @@
 """The decision: samples and settings in, replicas with every stage's reason out, for all scalers at once.
 
-    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> bounded
+    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> guarded -> bounded
 
 Pure: no clock, no network, no Kubernetes. The operator, the simulator and the tests call the same function.
 """
@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from controller.api import Reason
-from controller.engine import behavior, floors, law
+from controller.engine import anomaly, behavior, floors, law
+from controller.engine.anomaly import Anomaly
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
 from controller.engine.grouping import any_column, any_of
 from controller.engine.law import Law
@@ -45,6 +46,7 @@ class Stage(StrEnum):
     STABILIZED = "stabilized"
     COOLED = "cooled"
     RATE_LIMITED = "rateLimited"
+    GUARDED = "guarded"
     BOUNDED = "bounded"
 
 
@@ -71,6 +73,7 @@ class Decisions:
     recommendation: Ints
     limited: Codes
     law: Law
+    anomaly: Anomaly
     learned: Learned
 
     def __len__(self) -> int:
@@ -96,6 +99,7 @@ def evaluate(
         proposal, reckoned, learned = law.respond(
             scalers, samples, quality, magnitude, proportional, floor, closed, learned, now
         )
+        watched, learned = anomaly.watch(scalers, magnitude.normalized, samples.load.window, learned, now)
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
@@ -111,6 +115,7 @@ def evaluate(
     wanted = keep(Stage.STABILIZED, _stabilize(scalers, reckoned, history, now, current, wanted))
     wanted = keep(Stage.COOLED, behavior.cool_down(scalers, history, now, current, wanted))
     wanted = keep(Stage.RATE_LIMITED, behavior.limit_rate(scalers, history, now, current, wanted))
+    wanted = keep(Stage.GUARDED, anomaly.guard(scalers, watched, current, wanted))
     desired = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
 
     rule = np.where(proposal.replicas == current, code(Reason.AT_TARGET), code(Reason.AS_PROPOSED)).astype(np.int16)
@@ -131,6 +136,7 @@ def evaluate(
         recommendation=recommendation,
         limited=_limited(scalers, current, replicas, reasons),
         law=reckoned,
+        anomaly=watched,
         learned=learned,
     )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason
 from controller.engine import sentences
+from controller.engine.alarm import Alarm, alarm_of
 from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.law import FIRST_WINDOWS
@@ -77,6 +78,7 @@ class Record:
     unscheduled: int
     dimensions: tuple[DimensionRecord, ...]
     outlook: Outlook
+    alarm: Alarm
     current: int
     proposed: int
     stages: dict[Stage, int]
@@ -161,7 +163,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
     total, target = float(decisions.magnitude.total[row]), float(scalers.target_magnitude[row])
     current, desired, proposed = int(samples.current[row]), int(decisions.desired[row]), int(decisions.proposed[row])
     outlook = outlook_of(decisions, row, (faults or {}).get("demand", ""))
-    rule = reason(int(decisions.rule[row]))
+    rule, alarm = reason(int(decisions.rule[row])), alarm_of(decisions, row)
     direction = Direction.UP if proposed > current else Direction.DOWN
     rules = scalers.rules(direction)
     held = sentences.Held(
@@ -182,6 +184,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         if rule is Reason.COOLDOWN
         else math.inf,
         unready=unready,
+        anomaly=alarm.hold if rule is Reason.ANOMALY_HOLD else "",
         invalid=tuple(
             each.advice or f"{each.name}: {each.message}" for each in dimensions if each.message or each.advice
         ),
@@ -195,6 +198,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         unscheduled=int(decisions.law.unscheduled[row]),
         dimensions=dimensions,
         outlook=outlook,
+        alarm=alarm,
         current=current,
         proposed=proposed,
         stages={stage: int(decisions.replicas[stage][row]) for stage in STAGES},

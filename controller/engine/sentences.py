@@ -36,7 +36,7 @@ REGRETTED: Final = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The numbers that a sentence about the deciding rule may need; durations in seconds."""
+    """The numbers that a sentence about the deciding rule may need; durations in seconds. `anomaly` says why one holds."""
 
     rule: Reason
     current: int
@@ -53,6 +53,7 @@ class Held:
     since_event: float
     cautious: bool
     unready: int
+    anomaly: str
     invalid: tuple[str, ...]
 
 
@@ -245,6 +246,8 @@ def _why(held: Held) -> str:
             return f"cooldown: {left:.0f} s of {held.cooldown:g} s left since the last scale event"
         case Reason.SCALE_UP_LIMIT | Reason.SCALE_DOWN_LIMIT:
             return f"as far as the policies of {block} allow"
+        case Reason.ANOMALY_HOLD:
+            return held.anomaly
         case Reason.TOO_MANY_REPLICAS:
             return f"maxReplicas is {held.maximum}"
         case Reason.TOO_FEW_REPLICAS:

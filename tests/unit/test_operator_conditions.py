@@ -20,6 +20,7 @@ from tests.operator_support import WALL
 READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
 ABLE, LIMITED = ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_LIMITED
 INEFFECTIVE, UNREACHABLE = ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE
+ANOMALY = ConditionType.ANOMALY_DETECTED
 NOW = Moment(1000.0, WALL)
 LOAD = dimension("load", per="Target")
 QUEUE = dimension("queue", per="Target")
@@ -28,7 +29,7 @@ EXACT = {"tolerance": "0"}
 
 def of(case: Case, failure: str | None = None, **changes: Any) -> dict[ConditionType, Condition]:
     found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure, NOW)
-    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE]
+    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE, ANOMALY]
     return {each.type: each for each in found}
 
 
@@ -36,7 +37,7 @@ def said(condition: Condition) -> tuple[bool | None, Reason]:
     return condition.status, condition.reason
 
 
-def test_where_all_is_well_nothing_is_limited_ineffective_or_unreachable() -> None:
+def test_where_all_is_well_nothing_is_limited_ineffective_unreachable_or_far_from_usual() -> None:
     found = of(wanting(4, 4))
     assert said(found[READY]) == (True, Reason.ACCEPTED)
     assert "Deployment/web" in found[READY].message
@@ -45,6 +46,7 @@ def test_where_all_is_well_nothing_is_limited_ineffective_or_unreachable() -> No
     assert said(found[LIMITED]) == (False, Reason.DESIRED_WITHIN_RANGE)
     assert said(found[INEFFECTIVE]) == (False, Reason.PODS_HELP)
     assert said(found[UNREACHABLE]) == (False, Reason.TARGETS_REACHABLE)
+    assert said(found[ANOMALY]) == (False, Reason.AS_USUAL)
 
 
 def test_a_scale_succeeded_with_its_numbers() -> None:

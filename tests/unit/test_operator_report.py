@@ -132,6 +132,7 @@ async def test_the_first_decision_is_written_whole(desk: Desk) -> None:
         "ScalingLimited",
         "ScalingIneffective",
         "TargetUnreachable",
+        "AnomalyDetected",
     ]
 
 

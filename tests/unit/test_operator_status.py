@@ -150,6 +150,7 @@ def test_every_stage_of_the_decision_is_told() -> None:
         "stabilized": 30,
         "cooled": 30,
         "rateLimited": 30,
+        "guarded": 30,
         "bounded": 20,
     }
 

@@ -88,6 +88,7 @@ def test_conditions_are_one_zero_and_minus_one() -> None:
         "DesiredWithinRange ScalingLimited": 0.0,
         "PodsHelp ScalingIneffective": 0.0,
         "TargetsReachable TargetUnreachable": 0.0,
+        "AsUsual AnomalyDetected": 0.0,
     }
     assert of(found, API) == {
         "InvalidSpec Ready": 0.0,
