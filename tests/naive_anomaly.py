@@ -81,7 +81,7 @@ class NaiveAnomaly:
             score = 0.0
             for each in known:
                 score += each
-        verdict = self._judge(score, self._limit(block, percent), now, window, 3.0 * ranges)
+        verdict = self._judge(score, self._limit(block, percent), now, window, max(3.0 * ranges, 300.0))
         self._keep(self.values, block, y)
         if by_hour:
             self._keep(self.hours, hour, y)
@@ -103,7 +103,7 @@ class NaiveAnomaly:
         highest = [
             half(max(self.scores[each]), up=True) for each in range(block - BLOCKS, block) if each in self.scores
         ]
-        return max(percentile(highest, percent), 0.1) if len(highest) >= LEAST_OF_SCORES else math.nan
+        return max(percentile(highest, percent), 0.3) if len(highest) >= LEAST_OF_SCORES else math.nan
 
     def _judge(
         self, score: float, limit: float, now: float, window: float, lasting: float

@@ -37,15 +37,13 @@ class Alarm:
     @property
     def sentence(self) -> str:
         """How far it is from usual, with the numbers."""
-        if self.detected:
+        if not math.isnan(self.since):
             lasted = format_amount(Amount(self.lasted, Unit.SECONDS))
-            score = "not known now" if math.isnan(self.score) else format_number(self.score)
-            return f"the load is far from usual for {lasted}: score {score}{self._most}, threshold {self._threshold}"
+            far = f"the load is far from usual for {lasted}" + ("" if self.detected else ", which is no anomaly yet")
+            return f"{far}: {self._numbers}"
         if math.isnan(self.threshold):
             return "what is usual is not known yet: it takes one and a half times anomaly.window with samples"
-        if math.isnan(self.score):
-            return "no anomaly is known of: the score is not known now"
-        return f"the load is as usual: score {format_number(self.score)}{self._most}, threshold {self._threshold}"
+        return f"the load is not far from usual: {self._numbers}"
 
     @property
     def hold(self) -> str:
@@ -53,13 +51,10 @@ class Alarm:
         return f"nothing scales down while {self.sentence} (anomaly.action: Hold)"
 
     @property
-    def _threshold(self) -> str:
-        return format_number(self.threshold)
-
-    @property
-    def _most(self) -> str:
-        name = self.dimension
-        return "" if name is None else f" (most of it {name}, {format_number(self.parts[name])})"
+    def _numbers(self) -> str:
+        name, score = self.dimension, "not known now" if math.isnan(self.score) else format_number(self.score)
+        most = "" if name is None else f" (most of it {name}, {format_number(self.parts[name])})"
+        return f"score {score}{most}, threshold {format_number(self.threshold)}"
 
 
 def alarm_of(decisions: Decisions, row: int) -> Alarm:

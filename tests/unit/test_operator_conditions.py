@@ -10,11 +10,12 @@ import pytest
 
 from controller.api import Condition as WrittenCondition
 from controller.api import ConditionStatus, ConditionType, Efficacy, Reason
+from controller.engine import Record
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record, since_of, written
 from controller.operator.scalers import Problem
 from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, slow_dependency, web
 from tests.operator_support import WALL
 
 READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
@@ -251,3 +252,43 @@ def test_a_condition_that_was_not_there_begins_now() -> None:
 def test_a_sentence_without_end_is_cut_where_the_api_server_would_refuse_it() -> None:
     (found,) = written([Condition(READY, False, Reason.INVALID_SPEC, "spec.x: unknown; " * 5000)], {}, 1, WALL)
     assert len(found.message) == 32768
+
+
+def of_anomaly(found: Record) -> Condition:
+    (anomaly,) = (each for each in of_record(found, "Deployment/web", "app=web", None, NOW) if each.type is ANOMALY)
+    return anomaly
+
+
+def test_an_anomaly_is_told_with_its_score_its_threshold_and_where_most_of_it_is() -> None:
+    anomaly = of_anomaly(far_from_usual()[0])
+    assert said(anomaly) == (True, Reason.ANOMALY_DETECTED)
+    assert anomaly.message == "the load is far from usual for 9m45s: score 0.8 (most of it cpu, 0.6), threshold 0.3"
+
+
+def test_an_anomaly_that_holds_says_so() -> None:
+    found, _ = far_from_usual("Hold")
+    assert of_anomaly(found).message.endswith("; nothing scales down while it lasts (anomaly.action: Hold)")
+    able = of_record(found, "Deployment/web", "app=web", None, NOW)[2]
+    assert said(able) == (True, Reason.ANOMALY_HOLD)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "message"),
+    [
+        (0, "the load is not far from usual: score 0, threshold 0.3"),
+        (
+            4,
+            "the load is far from usual for 45s, which is no anomaly yet: score 0.8 (most of it cpu, 0.6), threshold 0.3",
+        ),
+    ],
+)
+def test_what_does_not_last_is_no_anomaly_yet(cycles: int, message: str) -> None:
+    anomaly = of_anomaly(far_from_usual(cycles=cycles)[0])
+    assert said(anomaly) == (False, Reason.AS_USUAL)
+    assert anomaly.message == message
+
+
+def test_before_enough_was_seen_it_is_said_how_long_that_takes() -> None:
+    assert of(wanting(4, 4))[ANOMALY].message == (
+        "what is usual is not known yet: it takes one and a half times anomaly.window with samples"
+    )
