@@ -203,12 +203,21 @@ def test_while_nothing_is_seen_nothing_is_detected_and_an_anomaly_ends() -> None
     assert ends <= 3 * HOUR + 600 + 315
 
 
+def test_two_scores_are_not_enough_however_far_apart() -> None:
+    # Cycles of five minutes: two of them span what must last.
+    for scores, detected in ((2, False), (3, True)):
+        change = (48 * HOUR, 48 * HOUR + scores * 300, (1.0, 0.0, 0.0))
+        world = Watch(noisy(change), of=spec(*ABC, anomaly={"window": "24h"}), interval=300.0)
+        assert bool(spans(world.until(50 * HOUR), 300.0)) is detected
+
+
 def test_a_window_that_is_changed_begins_anew() -> None:
-    world = Watch(noisy())
-    world.last(3 * HOUR)
+    world = Watch(noisy((2.5 * HOUR, 3 * HOUR, (1.0, 0.0, 0.0))))
+    assert world.last(3 * HOUR).detected[0]
     other = Watch(noisy(), of=spec(*ABC, anomaly={"window": "2h"}), learned=world.learned, at=world.at)
     found = other.last(3 * HOUR + 15)
-    assert np.isnan([found.score[0], found.threshold[0], found.median[0, 0]]).all()
+    assert np.isnan([found.score[0], found.threshold[0], found.median[0, 0], found.since[0]]).all()
+    assert not found.detected[0]
 
 
 # The hour of day
@@ -235,6 +244,16 @@ def test_by_the_hour_of_day_a_peak_that_does_not_come_is_far_from_usual() -> Non
     )
     (begins, _), *_ = [each for each in spans(world.until(6 * DAY), 60.0) if each[0] > 5 * DAY]
     assert (NOW + begins) / HOUR % 24 == pytest.approx(10 + 5 / 60, abs=0.05)
+
+
+def test_by_the_hour_of_day_days_that_are_too_long_ago_are_forgotten() -> None:
+    world = Watch(daily, of=spec(anomaly={"season": "HourOfDay"}), interval=60.0)
+    assert world.last(5 * DAY).median[0, 0] == pytest.approx(0.9, rel=1e-3)
+    # Nothing is seen for eight days, and then the load is another one.
+    world.at += 8 * DAY
+    world.shown = lambda at: (0.5,)
+    assert np.isnan(world.last(13 * DAY + 600).median[0, 0])
+    assert world.last(13 * DAY + HOUR).median[0, 0] == 0.5
 
 
 # What it holds
