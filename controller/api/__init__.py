@@ -1,5 +1,6 @@
 """The types of the product: what users and administrators write, and what the operator answers."""
 
+from controller.api.anomaly import Anomaly, AnomalyAction, AnomalySeason
 from controller.api.behavior import (
     Behavior,
     Cooldown,
@@ -41,6 +42,7 @@ from controller.api.reasons import Reason
 from controller.api.scaler import GROUP, KIND, PLURAL, VERSION, CompositeScaler, Metadata, ScaleTargetRef, Spec
 from controller.api.status import (
     MOST_SCALE_EVENTS,
+    AnomalyStatus,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -74,6 +76,10 @@ __all__ = [
     "VERSION",
     "Aggregation",
     "Amount",
+    "Anomaly",
+    "AnomalyAction",
+    "AnomalySeason",
+    "AnomalyStatus",
     "Behavior",
     "CompositeScaler",
     "CompositeScalerError",

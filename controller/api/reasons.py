@@ -60,6 +60,7 @@ class Reason(StrEnum):
     COOLDOWN = "Cooldown"
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    ANOMALY_HOLD = "AnomalyHold"
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
     DESIRED_WITHIN_RANGE = "DesiredWithinRange"
@@ -79,6 +80,9 @@ class Reason(StrEnum):
     DRY_RUN = "DryRun"
     STOPPED = "Stopped"
     RESUMED = "Resumed"
+    # Whether the load is far from usual (condition AnomalyDetected).
+    AS_USUAL = "AsUsual"
+    ANOMALY_DETECTED = "AnomalyDetected"
 
     # Acting (condition AbleToScale).
     SUCCEEDED_GET_SCALE = "SucceededGetScale"

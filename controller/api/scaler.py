@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from controller.api.amounts import Count, Label, Switch, Text
+from controller.api.anomaly import Anomaly
 from controller.api.behavior import Behavior, Cooldown, Direction, DirectionRules
 from controller.api.demand import Demand
 from controller.api.dimensions import Dimension
@@ -92,6 +93,7 @@ class Spec(Model):
     dry_run: Switch = Field(
         False, description="Decide, show and remember everything, and never write the target's replicas."
     )
+    anomaly: Anomaly = Field(Anomaly(), description="What becomes of a load that is far from what is usual for it.")
 
     @property
     def adaptive_hold(self) -> bool:

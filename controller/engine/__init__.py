@@ -1,6 +1,8 @@
 """The decision: arrays and settings in, replicas and the reasons for them out. Pure numpy; no I/O, no clock, no Kubernetes."""
 
-from controller.engine.batch import History, Load, LoadKind, Rules, Samples, Scalers
+from controller.engine.alarm import Alarm
+from controller.engine.anomaly import Anomaly
+from controller.engine.batch import History, Load, LoadKind, Rules, Samples, Scalers, Watched
 from controller.engine.decision import Decisions, Stage, evaluate
 from controller.engine.law import Law
 from controller.engine.learned import Learned
@@ -10,6 +12,8 @@ from controller.engine.record import DimensionRecord, Record, record_of
 
 __all__ = [
     "NONE",
+    "Alarm",
+    "Anomaly",
     "Decisions",
     "DimensionRecord",
     "History",
@@ -24,6 +28,7 @@ __all__ = [
     "Samples",
     "Scalers",
     "Stage",
+    "Watched",
     "code",
     "evaluate",
     "reason",

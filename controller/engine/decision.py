@@ -1,6 +1,7 @@
 """The decision: samples and settings in, replicas with every stage's reason out, for all scalers at once.
 
-    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> bounded -> overridden
+    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> guarded -> bounded
+    -> overridden
 
 Pure: no clock, no network, no Kubernetes. The operator, the simulator and the tests call the same function.
 """
@@ -15,7 +16,8 @@ from typing import Final
 import numpy as np
 
 from controller.api import Reason
-from controller.engine import behavior, floors, law
+from controller.engine import anomaly, behavior, floors, law
+from controller.engine.anomaly import Anomaly
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
 from controller.engine.grouping import any_column, any_of
 from controller.engine.law import Law
@@ -46,6 +48,7 @@ class Stage(StrEnum):
     STABILIZED = "stabilized"
     COOLED = "cooled"
     RATE_LIMITED = "rateLimited"
+    GUARDED = "guarded"
     BOUNDED = "bounded"
     OVERRIDDEN = "overridden"
 
@@ -73,6 +76,7 @@ class Decisions:
     recommendation: Ints
     limited: Codes
     law: Law
+    anomaly: Anomaly
     learned: Learned
 
     def __len__(self) -> int:
@@ -106,6 +110,7 @@ def evaluate(
         proposal, reckoned, learned = law.respond(
             scalers, samples, quality, magnitude, proportional, floor, closed, learned, now
         )
+        watched, learned = anomaly.watch(scalers, magnitude.normalized, samples.load.window, learned, now)
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
@@ -123,6 +128,7 @@ def evaluate(
     wanted = keep(Stage.STABILIZED, _stabilize(scalers, reckoned, lately, now, current, wanted))
     wanted = keep(Stage.COOLED, behavior.cool_down(scalers, history, now, current, wanted))
     wanted = keep(Stage.RATE_LIMITED, behavior.limit_rate(scalers, history, now, current, wanted))
+    wanted = keep(Stage.GUARDED, anomaly.guard(scalers, watched, current, wanted))
     wanted = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
     free = wanted, none(len(scalers))
     desired = keep(Stage.OVERRIDDEN, free if overrides is None else override(overrides, current, wanted))
@@ -145,6 +151,7 @@ def evaluate(
         recommendation=recommendation,
         limited=_limited(scalers, current, replicas, reasons),
         law=reckoned,
+        anomaly=watched,
         learned=learned,
     )
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason
 from controller.engine import sentences
+from controller.engine.alarm import Alarm, alarm_of
 from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.law import FIRST_WINDOWS
@@ -79,6 +80,7 @@ class Record:
     unscheduled: int
     dimensions: tuple[DimensionRecord, ...]
     outlook: Outlook
+    alarm: Alarm
     current: int
     proposed: int
     stages: dict[Stage, int]
@@ -180,7 +182,7 @@ def record_of(
     total, target = float(decisions.magnitude.total[row]), float(scalers.target_magnitude[row])
     current, desired, proposed = int(samples.current[row]), int(decisions.desired[row]), int(decisions.proposed[row])
     outlook = outlook_of(decisions, row, (faults or {}).get("demand", ""))
-    rule = reason(int(decisions.rule[row]))
+    rule, alarm = reason(int(decisions.rule[row])), alarm_of(decisions, row)
     direction = Direction.UP if proposed > current else Direction.DOWN
     rules = scalers.rules(direction)
     held = sentences.Held(
@@ -201,6 +203,7 @@ def record_of(
         if rule is Reason.COOLDOWN
         else math.inf,
         unready=unready,
+        anomaly=alarm.hold if rule is Reason.ANOMALY_HOLD else "",
         invalid=tuple(
             each.advice or f"{each.name}: {each.message}" for each in dimensions if each.message or each.advice
         ),
@@ -216,6 +219,7 @@ def record_of(
         unscheduled=int(decisions.law.unscheduled[row]),
         dimensions=dimensions,
         outlook=outlook,
+        alarm=alarm,
         current=current,
         proposed=proposed,
         stages={stage: int(decisions.replicas[stage][row]) for stage in STAGES},

@@ -40,7 +40,7 @@ REGRETTED: Final = 1.05
 class Held:
     """The numbers that a sentence about the deciding rule may need; durations in seconds.
 
-    `notes` say what stands above the decision, and `otherwise` how many replicas there would be without it.
+    `anomaly` says why one holds, `notes` what stands above the decision, and `otherwise` how many replicas there would be without it.
     """
 
     rule: Reason
@@ -58,6 +58,7 @@ class Held:
     since_event: float
     cautious: bool
     unready: int
+    anomaly: str
     invalid: tuple[str, ...]
     notes: tuple[str, ...]
     otherwise: int
@@ -261,6 +262,8 @@ def _why(held: Held) -> str:
             return f"cooldown: {left:.0f} s of {held.cooldown:g} s left since the last scale event"
         case Reason.SCALE_UP_LIMIT | Reason.SCALE_DOWN_LIMIT:
             return f"as far as the policies of {block} allow"
+        case Reason.ANOMALY_HOLD:
+            return held.anomaly
         case Reason.TOO_MANY_REPLICAS:
             return f"maxReplicas is {held.maximum}"
         case Reason.TOO_FEW_REPLICAS:

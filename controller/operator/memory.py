@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.api import Demand, ScaleTargetRef, Spec
 from controller.engine import History, Learned, Scalers
+from controller.engine.learned import RINGS, SHARED
 from controller.engine.lessons import Lesson, restore
 from controller.operator.scalers import Key
 
@@ -29,8 +29,6 @@ __all__ = ["LONGEST_PERIOD", "Knowledge", "Lore", "Memory", "ScaleEvent", "Subje
 LONGEST_PERIOD = 1800.0
 #: What the law knew of a scaler that is away (its target is gone) is kept for so long (seconds).
 PARKED = 1800.0
-#: What the state holds of the last minutes, by the moments that all scalers share.
-RINGS: Final = ("newest", "mean", "expected", "ready", "need")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,15 +285,21 @@ class Knowledge:
 
 def _put(state: Learned, into: Sequence[int], parked: Learned, rows: Sequence[int]) -> None:
     """Write rows of one state into another, without what they hold of moments that the other does not know."""
-    slots, blocks = parked.at == state.at, parked.block == state.block
+    slots = parked.at == state.at
+    moments = {**dict.fromkeys(("newest", "mean", "expected", "ready"), slots), "need": parked.block == state.block}
     width = min(parked.dimensions, state.dimensions)
     for each in fields(Learned):
-        if each.name in ("at", "block"):
+        if each.name in SHARED:
             continue
         new, old = getattr(state, each.name), getattr(parked, each.name)[rows]
-        if each.name in RINGS:
-            new[into] = np.where(blocks if each.name == "need" else slots, old, np.nan)
-        elif new.ndim == 2:
+        if each.name in moments:
+            new[into] = np.where(moments[each.name], old, np.nan)
+        elif each.name in RINGS:
+            new[into] = old
+        elif each.name == "hours" and new.shape[2] != old.shape[2]:
+            # Whether anybody looks at the hours changed meanwhile.
+            continue
+        elif new.ndim > 1:
             new[into, :width] = old[:, :width]
         else:
             new[into] = old

@@ -17,6 +17,7 @@ from typing import Any, Final
 from controller.api import (
     MOST_SCALE_EVENTS,
     Amount,
+    AnomalyStatus,
     ConditionStatus,
     ConditionType,
     Decision,
@@ -31,7 +32,7 @@ from controller.api import (
 )
 from controller.api import Condition as WrittenCondition
 from controller.api import ScaleEvent as WrittenEvent
-from controller.engine import DimensionRecord, Record, Stage
+from controller.engine import Alarm, DimensionRecord, Record, Stage
 from controller.engine.lessons import Lesson
 from controller.engine.sentences import of_load
 from controller.operator.clock import Moment, parse_time, rfc3339
@@ -267,6 +268,7 @@ def _decision(record: Record, dimensions: Sequence[Dimension], now: Moment) -> D
         demand=load(outlook.demand),
         demand_ahead=load(outlook.ahead),
         load_per_pod=load(outlook.per_pod),
+        anomaly=_anomaly(record.alarm, now),
         replicas=Stages(
             current=record.current,
             proposed=record.proposed,
@@ -274,6 +276,17 @@ def _decision(record: Record, dimensions: Sequence[Dimension], now: Moment) -> D
         ),
         rule=str(record.rule),
         message=record.sentence,
+    )
+
+
+def _anomaly(alarm: Alarm, now: Moment) -> AnomalyStatus | None:
+    if math.isnan(alarm.score):
+        return None
+    return AnomalyStatus(
+        score=format(alarm.score, ".4g"),
+        threshold=_number(alarm.threshold, ".4g"),
+        dimension=alarm.dimension,
+        since=rfc3339(now.wall - (now.monotonic - alarm.since)) if alarm.detected else None,
     )
 
 

@@ -20,7 +20,7 @@ from controller.operator.report import AGAIN, Reporter
 from controller.operator.scalers import Problem, Scaler
 from controller.operator.telemetry import Sighting, Telemetry
 from tests.engine_support import Case, Pod, dimension, even, record, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, slow_dependency, web
 from tests.operator_support import Api, Time, aimed, connected, manifest, scaler_of, serving
 
 PROBLEM = Problem(Reason.TARGET_NOT_FOUND, "there is no Deployment web; create it")
@@ -133,6 +133,7 @@ async def test_the_first_decision_is_written_whole(desk: Desk) -> None:
         "ScalingIneffective",
         "TargetUnreachable",
         "ScalingBlocked",
+        "AnomalyDetected",
     ]
 
 
@@ -410,6 +411,18 @@ async def test_a_target_that_cannot_be_reached_is_told_once(desk: Desk) -> None:
         await desk.decided(case)
     assert await desk.events() == [("Warning", "TargetUnreachable")]
     assert desk.condition("TargetUnreachable")[:2] == ("True", "FloorAtTarget")
+
+
+async def test_an_anomaly_is_told_when_it_begins_and_when_it_is_over(desk: Desk) -> None:
+    case = Case(spec(dimension("cpu"), dimension("queue")), even(4, 0.7, 0.7))
+    calm, far = far_from_usual(cycles=0)[0], far_from_usual()[0]
+    for found in (calm, calm, far, far, calm, calm):
+        await desk.decided(case, found=found)
+    assert await desk.events() == [("Warning", "AnomalyDetected"), ("Normal", "AsUsual")]
+    first, second = (message for _, _, message in desk.api.events(desk.name))
+    assert first == far.alarm.sentence
+    assert second == "no anomaly is detected any more; the load is not far from usual: score 0, threshold 0.3"
+    assert desk.condition("AnomalyDetected")[:2] == ("False", "AsUsual")
 
 
 async def test_what_was_learned_is_written_with_every_write_and_by_itself_after_five_minutes(desk: Desk) -> None:

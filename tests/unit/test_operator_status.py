@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api import MOST_SCALE_EVENTS, Reason, Status
+from controller.api import MOST_SCALE_EVENTS, AnomalyStatus, Reason, Status
 from controller.engine import Override, Record
 from controller.engine.lessons import Lesson, lesson_of
-from controller.operator.clock import Moment
+from controller.operator.clock import Moment, rfc3339
 from controller.operator.conditions import of_problem, of_record, written
 from controller.operator.lessons import Gist
 from controller.operator.memory import ScaleEvent
@@ -29,7 +29,7 @@ from controller.operator.status import (
     status_of,
 )
 from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, web
 from tests.operator_support import WALL, Time, scaler_of
 
 NOW = Moment(1000.0, WALL)
@@ -150,9 +150,34 @@ def test_every_stage_of_the_decision_is_told() -> None:
         "stabilized": 30,
         "cooled": 30,
         "rateLimited": 30,
+        "guarded": 30,
         "bounded": 20,
         "overridden": 20,
     }
+
+
+def test_how_far_from_usual_it_is_is_told_and_since_when() -> None:
+    (found, at), (calm, _) = far_from_usual(), far_from_usual(cycles=0)
+    case = Case(spec(dimension("cpu"), dimension("queue")), even(4, 0.7, 0.7))
+    decision, before = (
+        status_of(scaler_of(case.spec), (), each, (), Moment(at, WALL), Lesson()).last_decision
+        for each in (found, calm)
+    )
+    assert decision is not None
+    assert decision.anomaly is not None
+    assert (decision.anomaly.score, decision.anomaly.threshold, decision.anomaly.dimension) == ("0.8", "0.3", "cpu")
+    assert decision.anomaly.since == rfc3339(WALL - 39 * 15.0)
+    assert before is not None
+    assert before.anomaly == AnomalyStatus(score="0", threshold="0.3")
+    assert before.replicas.guarded == before.replicas.rate_limited
+
+
+def test_a_status_from_before_there_were_guards_is_read() -> None:
+    written = whole(CASES["limited"]).manifest()
+    del written["lastDecision"]["replicas"]["guarded"]
+    read = Status.parse(written).last_decision
+    assert read is not None
+    assert (read.replicas.guarded, read.replicas.bounded) == (None, 20)
 
 
 def test_amounts_are_shown_in_the_unit_of_the_target() -> None:

@@ -18,7 +18,7 @@ from controller.operator.conditions import Condition, of_problem, of_record
 from controller.operator.scalers import Key, Problem
 from controller.operator.telemetry import Sighting, Telemetry
 from tests.engine_support import NOW, Case, Pod, dimension, even, record, spec, wanting
-from tests.learned_support import Run, web
+from tests.learned_support import Run, far_from_usual, web
 from tests.operator_support import WALL
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -91,6 +91,7 @@ def test_conditions_are_one_zero_and_minus_one() -> None:
         "PodsHelp ScalingIneffective": 0.0,
         "TargetsReachable TargetUnreachable": 0.0,
         "NotBlocked ScalingBlocked": 0.0,
+        "AsUsual AnomalyDetected": 0.0,
     }
     assert of(found, API) == {
         "InvalidSpec Ready": 0.0,
@@ -146,6 +147,21 @@ def test_what_is_not_known_of_the_demand_has_no_series() -> None:
     for name in ("demand", "demand_ahead", "load_per_pod_target", "hold_seconds", "floor_confidence"):
         assert f"compositescaler_{name}" not in found
     assert of(found["compositescaler_ineffective"]) == {"load": 0.0}
+
+
+def test_an_anomaly_is_told_with_its_parts() -> None:
+    found = scraped({WEB: sighting(far_from_usual()[0])})
+    assert of(found["compositescaler_anomaly_score"]) == {"": pytest.approx(0.8, rel=2e-3)}
+    assert of(found["compositescaler_anomaly_part"]) == pytest.approx({"cpu": 0.6, "queue": 0.2}, rel=2e-3)
+    assert of(found["compositescaler_anomaly_threshold"]) == {"": 0.3}
+    assert of(found["compositescaler_anomaly_detected"]) == {"": 1.0}
+
+
+def test_what_is_usual_has_no_series_until_it_is_known() -> None:
+    found = scraped({WEB: sighting(UP)})
+    for name in ("score", "part", "threshold"):
+        assert f"compositescaler_anomaly_{name}" not in found
+    assert of(found["compositescaler_anomaly_detected"]) == {"": 0.0}
 
 
 def test_a_dimension_that_pods_do_not_lower_is_one_also_in_proportion() -> None:
