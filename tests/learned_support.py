@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from controller.api import Spec
 from controller.engine import Decisions, Learned, LoadKind, Record, evaluate, record_of
-from tests.engine_support import NOW, Case, batch, even, spec
+from tests.engine_support import NOW, Case, batch, dimension, even, spec
 
-__all__ = ["WEB_SPEC", "Run", "queue", "slow_dependency", "web"]
+__all__ = ["WEB_SPEC", "Run", "far_from_usual", "queue", "slow_dependency", "web"]
 
 #: CPU, memory and latency with their default floors, and nothing written about scaling down: the law's own hold.
 WEB_SPEC: Spec = spec(
@@ -79,3 +80,13 @@ class Run:
         """The record of the first case of the last evaluation."""
         assert self.decisions is not None
         return record_of(self.decisions, 0)
+
+
+@cache
+def far_from_usual(action: str = "Observe", cycles: int = 40) -> tuple[Record, float]:
+    """The record, and its moment, of four pods that were at 0.75 for two hours and are at 0.15 and 0.55 for so many cycles of 15 s."""
+    of, run = spec(dimension("cpu"), dimension("queue"), anomaly={"action": action}), Run()
+    run.see(Case(of, even(4, 0.75, 0.75)), times=480)
+    if cycles:
+        run.see(Case(of, even(4, 0.15, 0.55)), times=cycles)
+    return run.record, run.now

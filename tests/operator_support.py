@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from controller.api import Spec, Status
-from controller.embedded import EmbeddedApiServer
+from controller.embedded import EmbeddedApiServer, WorkloadSettings
 from controller.kube import Client, PodCache, Resource, Selector, Target
 from controller.operator.clock import Clock, Moment
 from controller.operator.scalers import Key, Scaler, ScalerStore
@@ -56,9 +56,15 @@ class Time:
 
 
 def manifest(
-    name: str = "web", *, uid: str = "", generation: int = 1, status: dict[str, Any] | None = None, **spec: Any
+    name: str = "web",
+    *,
+    uid: str = "",
+    generation: int = 1,
+    status: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
 ) -> dict[str, Any]:
-    """A CompositeScaler as the API server sends it; what is given of the spec replaces the defaults."""
+    """A CompositeScaler as the API server sends it; what is given of the spec replaces the defaults. Annotations are of our group."""
     return {
         "apiVersion": "compositescaler.io/v1alpha1",
         "kind": "CompositeScaler",
@@ -68,6 +74,7 @@ def manifest(
             "uid": uid or f"uid-{name}",
             "generation": generation,
             "resourceVersion": "1",
+            "annotations": {f"compositescaler.io/{name}": value for name, value in (annotations or {}).items()},
         },
         "spec": {
             "scaleTargetRef": {"kind": "Deployment", "name": name},
@@ -123,7 +130,9 @@ class Api:
 
     def create(self, obj: dict[str, Any]) -> dict[str, Any]:
         """Create a CompositeScaler; returns it as the server has it."""
-        fresh = {**obj, "metadata": {"name": obj["metadata"]["name"], "namespace": NAMESPACE}}
+        metadata = obj["metadata"]
+        annotations = metadata.get("annotations") or {}
+        fresh = {**obj, "metadata": {"name": metadata["name"], "namespace": NAMESPACE, "annotations": annotations}}
         created: dict[str, Any] = self.send("POST", self.path((NAMESPACE, "")).rstrip("/"), fresh)
         return created
 
@@ -164,9 +173,9 @@ class Api:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Api]:
-    """A running API server that serves CompositeScalers."""
-    with EmbeddedApiServer.in_thread() as server:
+def serving(folder: Path, workloads: WorkloadSettings | None = None) -> Iterator[Api]:
+    """A running API server that serves CompositeScalers; with `workloads` its Deployments have pods."""
+    with EmbeddedApiServer.in_thread(workloads=workloads) as server:
         api = Api(server, folder)
         server.kubeconfig(folder / "kubeconfig")
         api.send("POST", DEFINITIONS, CRD)

@@ -1,5 +1,6 @@
 """The types of the product: what users and administrators write, and what the operator answers."""
 
+from controller.api.anomaly import Anomaly, AnomalyAction, AnomalySeason
 from controller.api.behavior import (
     Behavior,
     Cooldown,
@@ -36,10 +37,12 @@ from controller.api.errors import (
     Unreachable,
 )
 from controller.api.magnitude import Aggregation, Magnitude, Quality, Response
+from controller.api.overrides import Overrides
 from controller.api.reasons import Reason
 from controller.api.scaler import GROUP, KIND, PLURAL, VERSION, CompositeScaler, Metadata, ScaleTargetRef, Spec
 from controller.api.status import (
     MOST_SCALE_EVENTS,
+    AnomalyStatus,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -73,6 +76,10 @@ __all__ = [
     "VERSION",
     "Aggregation",
     "Amount",
+    "Anomaly",
+    "AnomalyAction",
+    "AnomalySeason",
+    "AnomalyStatus",
     "Behavior",
     "CompositeScaler",
     "CompositeScalerError",
@@ -109,6 +116,7 @@ __all__ = [
     "Metadata",
     "NotFound",
     "OnMissing",
+    "Overrides",
     "Per",
     "PodCounts",
     "PolicyType",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from controller.api.amounts import Duration, Label, Number, PositiveDuration, PositiveQuantity, Text
+from controller.api.amounts import Duration, Label, Number, PositiveDuration, PositiveQuantity, Switch, Text
 from controller.api.dimensions import LATENCY, Per
 from controller.api.errors import InvalidConfiguration
 from controller.api.rules import Model
@@ -188,6 +188,11 @@ class Configuration(Model):
     )
     sources: Annotated[dict[Label, SourceConfiguration], Field(min_length=1)] = Field(
         description="Metrics sources by the name that CompositeScalers use, `default` if they name none."
+    )
+    stop: Switch = Field(
+        False,
+        description="true: no target is written; everything is still evaluated, shown and remembered. "
+        "The only key that is read again while the operator runs, before every cycle.",
     )
     log_format: LogFormat = Field(LogFormat.JSON, description="json or console.")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     # A scaler that cannot work as written (condition Ready).
     ACCEPTED = "Accepted"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_ANNOTATION = "InvalidAnnotation"
     UNKNOWN_SOURCE = "UnknownSource"
     UNKNOWN_FAMILY = "UnknownFamily"
     FAILED_GET_SCALE = "FailedGetScale"
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     COOLDOWN = "Cooldown"
     SCALE_UP_LIMIT = "ScaleUpLimit"
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
+    ANOMALY_HOLD = "AnomalyHold"
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
     DESIRED_WITHIN_RANGE = "DesiredWithinRange"
@@ -68,6 +70,19 @@ class Reason(StrEnum):
     PODS_DO_NOT_HELP = "PodsDoNotHelp"
     TARGETS_REACHABLE = "TargetsReachable"
     FLOOR_AT_TARGET = "FloorAtTarget"
+
+    # What overrides the decision (condition ScalingBlocked).
+    NOT_BLOCKED = "NotBlocked"
+    PAUSED = "Paused"
+    PAUSED_REPLICAS = "PausedReplicas"
+    PAUSED_SCALE_IN = "PausedScaleIn"
+    PAUSED_SCALE_OUT = "PausedScaleOut"
+    DRY_RUN = "DryRun"
+    STOPPED = "Stopped"
+    RESUMED = "Resumed"
+    # Whether the load is far from usual (condition AnomalyDetected).
+    AS_USUAL = "AsUsual"
+    ANOMALY_DETECTED = "AnomalyDetected"
 
     # Acting (condition AbleToScale).
     SUCCEEDED_GET_SCALE = "SucceededGetScale"

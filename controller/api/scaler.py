@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from controller.api.amounts import Count, Label, Text
+from controller.api.amounts import Count, Label, Switch, Text
+from controller.api.anomaly import Anomaly
 from controller.api.behavior import Behavior, Cooldown, Direction, DirectionRules
 from controller.api.demand import Demand
 from controller.api.dimensions import Dimension
@@ -89,6 +90,10 @@ class Spec(Model):
     )
     cooldown: Cooldown = Field(Cooldown(), description="How long nothing happens after a scale event.")
     efficacy: Efficacy = Field(Efficacy(), description="What becomes of a dimension that pods do not lower.")
+    dry_run: Switch = Field(
+        False, description="Decide, show and remember everything, and never write the target's replicas."
+    )
+    anomaly: Anomaly = Field(Anomaly(), description="What becomes of a load that is far from what is usual for it.")
 
     @property
     def adaptive_hold(self) -> bool:

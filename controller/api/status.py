@@ -17,6 +17,7 @@ from controller.api.sentences import sentence
 
 __all__ = [
     "MOST_SCALE_EVENTS",
+    "AnomalyStatus",
     "Condition",
     "ConditionStatus",
     "ConditionType",
@@ -59,6 +60,8 @@ class ConditionType(StrEnum):
     SCALING_LIMITED = "ScalingLimited"
     SCALING_INEFFECTIVE = "ScalingIneffective"
     TARGET_UNREACHABLE = "TargetUnreachable"
+    SCALING_BLOCKED = "ScalingBlocked"
+    ANOMALY_DETECTED = "AnomalyDetected"
 
 
 class ConditionStatus(StrEnum):
@@ -74,7 +77,8 @@ class Condition(Part):
 
     # Not the enum: an older operator must read, and an older CRD must take, what a newer one writes.
     type: Word = Field(
-        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective or TargetUnreachable."
+        description="Ready, ScalingActive, AbleToScale, ScalingLimited, ScalingIneffective, TargetUnreachable, AnomalyDetected or "
+        "ScalingBlocked."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one word for machines.")
@@ -115,7 +119,20 @@ class Stages(Part):
     stabilized: Replicas = Field(description="After the stabilization windows.")
     cooled: Replicas = Field(description="After the cooldown.")
     rate_limited: Replicas = Field(description="After the policies.")
-    bounded: Replicas = Field(description="After minReplicas and maxReplicas: the decision.")
+    guarded: Replicas | None = Field(None, description="After the guards: an anomaly that holds.")
+    bounded: Replicas = Field(description="After minReplicas and maxReplicas: the decision, unless it is overridden.")
+    overridden: Replicas | None = Field(None, description="After pause, pin, dry run and stop: what is done.")
+
+
+class AnomalyStatus(Part):
+    """How far the load was from what is usual for it."""
+
+    score: Word = Field(description="The sum over the dimensions of how far each is from its usual value, normalized.")
+    threshold: Word | None = Field(
+        None, description="What the score stays below as a rule; absent until enough scores were seen."
+    )
+    dimension: Name | None = Field(None, description="The dimension with the largest part of the score.")
+    since: Time | None = Field(None, description="Since when the score is above; only of an anomaly that is detected.")
 
 
 class Decision(Part):
@@ -134,6 +151,7 @@ class Decision(Part):
     load_per_pod: Word | None = Field(
         None, description="The load per pod at which the magnitude is its target, with its unit."
     )
+    anomaly: AnomalyStatus | None = Field(None, description="How far the load was from usual; absent where not known.")
     replicas: Stages = Field(description="The replica count after each stage.")
     rule: Word = Field(description="The rule that decided, in one word.")
     message: Message = Field(description="The decision in one sentence.")
@@ -199,6 +217,9 @@ class ScaleEvent(Part):
     from_replicas: Replicas = Field(alias="from", description="Replicas before.")
     to_replicas: Replicas = Field(alias="to", description="Replicas after.")
     message: Message = Field("", description="Why, in one sentence.")
+    reason: Word | None = Field(
+        None, description="PausedReplicas where a pin, or its end, moved the number: no rate and no cooldown counts it."
+    )
 
 
 class Status(Part):
@@ -209,7 +230,8 @@ class Status(Part):
         (),
         description="Ready: the spec is valid and the target found. ScalingActive: metrics flow. AbleToScale and "
         "ScalingLimited: as an HPA's. ScalingIneffective: more pods did not lower a dimension. TargetUnreachable: a "
-        "dimension is at its target without load.",
+        "dimension is at its target without load. AnomalyDetected: the load is far from what is usual for it. ScalingBlocked: paused, "
+        "pinned, a dry run, or all is stopped.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     current_replicas: Replicas | None = Field(None, description="Replicas the target has (spec.replicas of its scale).")

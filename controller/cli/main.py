@@ -15,7 +15,15 @@ import typer
 import yaml
 
 from controller.api import KIND as SCALER_KIND
-from controller.api import CompositeScaler, CompositeScalerError, Configuration, InvalidManifest, Response, crd
+from controller.api import (
+    CompositeScaler,
+    CompositeScalerError,
+    Configuration,
+    InvalidManifest,
+    Overrides,
+    Response,
+    crd,
+)
 from controller.operator.logs import configure
 
 __all__ = ["main"]
@@ -40,7 +48,7 @@ def run(
     configure(configuration.log_level, configuration.log_format)
     from controller.operator.app import run as run_operator
 
-    asyncio.run(run_operator(configuration, kubeconfig))
+    asyncio.run(run_operator(configuration, kubeconfig, config))
 
 
 @app.command(name="crd")
@@ -150,6 +158,7 @@ def simulate(
 def _fine(file: str, manifest: dict[str, Any]) -> bool:
     try:
         scaler = CompositeScaler.parse(manifest)
+        Overrides.parse((manifest.get("metadata") or {}).get("annotations"))
     except InvalidManifest as error:
         name = (manifest.get("metadata") or {}).get("name", "without a name")
         typer.echo(f"{file}: {name}: {error}", err=True)

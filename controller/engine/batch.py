@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from controller.api import (
     Aggregation,
+    AnomalyAction,
+    AnomalySeason,
     Dimension,
     Direction,
     DirectionRules,
@@ -29,7 +31,7 @@ from controller.api import (
     Unit,
 )
 
-__all__ = ["LARGEST", "Fixed", "History", "Load", "LoadKind", "Rules", "Samples", "Scalers"]
+__all__ = ["LARGEST", "Fixed", "History", "Load", "LoadKind", "Rules", "Samples", "Scalers", "Watched"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,6 +80,27 @@ class Rules:
             pods=pods,
             percent=percent,
             period=period,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The settings of the anomaly for all scalers, (S,): `window` in seconds, `percentile` (50 to 100), `by_hour`, whether the median is
+    that of the hour of day, and `holds`, whether nothing goes down while one lasts."""
+
+    window: Floats
+    percentile: Floats
+    by_hour: Flags
+    holds: Flags
+
+    @classmethod
+    def of(cls, specs: Sequence[Spec]) -> Self:
+        """Stack the settings of all scalers."""
+        return cls(
+            window=np.array([spec.anomaly.window_seconds for spec in specs], np.float64),
+            percentile=np.array([spec.anomaly.percentile for spec in specs], np.float64),
+            by_hour=np.array([spec.anomaly.season is AnomalySeason.HOUR_OF_DAY for spec in specs], np.bool_),
+            holds=np.array([spec.anomaly.action is AnomalyAction.HOLD for spec in specs], np.bool_),
         )
 
 
@@ -145,7 +168,8 @@ class Scalers:
     where the value is a time, which grows as in a queue and not with the load, `memory` where it is a pod's memory, and `proves` where a
     dimension must show that more pods lower it. `by_capacity` (S,) is the response, `adaptive_hold` (S,) whether the law's own hold
     stands in for the window of `down`, `strict_up` (S,) whether the tolerance upwards was written, `authority` (S,) how far an
-    unproved dimension may grow the target, and `limits` (S,) whether it is held to that. `fixed` is what follows from all of it.
+    unproved dimension may grow the target, and `limits` (S,) whether it is held to that. `anomaly` has settings of its own.
+    `fixed` is what follows from all of it.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -176,6 +200,7 @@ class Scalers:
     strict_up: Flags
     authority: Floats
     limits: Flags
+    anomaly: Watched
     fixed: Fixed = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -248,6 +273,7 @@ class Scalers:
             strict_up=np.array(["tolerance" in spec.behavior.scale_up.model_fields_set for spec in specs], np.bool_),
             authority=np.array([spec.efficacy.authority for spec in specs], np.float64),
             limits=np.array([spec.efficacy.action is EfficacyAction.HOLD for spec in specs], np.bool_),
+            anomaly=Watched.of(specs),
         )
 
 

@@ -1,6 +1,7 @@
 """The decision: samples and settings in, replicas with every stage's reason out, for all scalers at once.
 
-    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> bounded
+    quality -> floors -> magnitude -> proposed -> trusted -> tolerated -> stabilized -> cooled -> rate limited -> guarded -> bounded
+    -> overridden
 
 Pure: no clock, no network, no Kubernetes. The operator, the simulator and the tests call the same function.
 """
@@ -15,15 +16,17 @@ from typing import Final
 import numpy as np
 
 from controller.api import Reason
-from controller.engine import behavior, floors, law
+from controller.engine import anomaly, behavior, floors, law
+from controller.engine.anomaly import Anomaly
 from controller.engine.batch import Flags, History, Ints, Samples, Scalers
 from controller.engine.grouping import any_column, any_of
 from controller.engine.law import Law
 from controller.engine.learned import Learned
 from controller.engine.magnitude import Magnitude, measure
+from controller.engine.overrides import Overrides, kept_in_mind, override, unmoved
 from controller.engine.proportional import ceil, propose
 from controller.engine.quality import Quality, judge
-from controller.engine.reasons import NONE, Codes, code, first_of
+from controller.engine.reasons import NONE, Codes, code, first_of, none
 
 __all__ = ["Decisions", "Stage", "evaluate"]
 
@@ -38,14 +41,16 @@ _MISTRUST: Final = tuple(
 
 
 class Stage(StrEnum):
-    """The stages of restraint in their order; each can only move the number towards the current one, except the last."""
+    """The stages of restraint in their order; each can only move the number towards the current one, except the bounds and a pin."""
 
     TRUSTED = "trusted"
     TOLERATED = "tolerated"
     STABILIZED = "stabilized"
     COOLED = "cooled"
     RATE_LIMITED = "rateLimited"
+    GUARDED = "guarded"
     BOUNDED = "bounded"
+    OVERRIDDEN = "overridden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Decisions:
     recommendation: Ints
     limited: Codes
     law: Law
+    anomaly: Anomaly
     learned: Learned
 
     def __len__(self) -> int:
@@ -78,14 +84,22 @@ class Decisions:
 
 
 def evaluate(
-    scalers: Scalers, samples: Samples, history: History, now: float, learned: Learned | None = None
+    scalers: Scalers,
+    samples: Samples,
+    history: History,
+    now: float,
+    learned: Learned | None = None,
+    overrides: Overrides | None = None,
 ) -> Decisions:
     """Decide for all scalers; `now`, the history's and the state's times are seconds of the same clock.
 
-    `learned` is the state that the last evaluation of these scalers left, row by row; without it nothing is known.
+    `learned` is the state that the last evaluation of these scalers left, row by row; without it nothing is known. `overrides` are what
+    stands above the decision, if anything does.
     """
     if learned is None:
         learned = Learned.empty(*scalers.used.shape)
+    if overrides is not None:
+        learned = unmoved(overrides, learned, samples.current, now)
     # Broken counters make infinities and none of numbers; they are judged by being that, where they are used.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quality = judge(scalers, samples)
@@ -96,6 +110,7 @@ def evaluate(
         proposal, reckoned, learned = law.respond(
             scalers, samples, quality, magnitude, proportional, floor, closed, learned, now
         )
+        watched, learned = anomaly.watch(scalers, magnitude.normalized, samples.load.window, learned, now)
     current = samples.current
 
     replicas: dict[Stage, Ints] = {}
@@ -107,11 +122,16 @@ def evaluate(
 
     wanted = keep(Stage.TRUSTED, _trust(scalers, quality, magnitude, current, proposal.replicas))
     wanted = keep(Stage.TOLERATED, _tolerate(proposal.beyond, current, wanted))
-    recommendation = wanted
-    wanted = keep(Stage.STABILIZED, _stabilize(scalers, reckoned, history, now, current, wanted))
+    lately, recommendation = history, wanted
+    if overrides is not None:
+        lately, recommendation = kept_in_mind(overrides, history, current, wanted, now)
+    wanted = keep(Stage.STABILIZED, _stabilize(scalers, reckoned, lately, now, current, wanted))
     wanted = keep(Stage.COOLED, behavior.cool_down(scalers, history, now, current, wanted))
     wanted = keep(Stage.RATE_LIMITED, behavior.limit_rate(scalers, history, now, current, wanted))
-    desired = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
+    wanted = keep(Stage.GUARDED, anomaly.guard(scalers, watched, current, wanted))
+    wanted = keep(Stage.BOUNDED, behavior.bound(scalers, current, wanted))
+    free = wanted, none(len(scalers))
+    desired = keep(Stage.OVERRIDDEN, free if overrides is None else override(overrides, current, wanted))
 
     rule = np.where(proposal.replicas == current, code(Reason.AT_TARGET), code(Reason.AS_PROPOSED)).astype(np.int16)
     for each in reasons.values():
@@ -131,6 +151,7 @@ def evaluate(
         recommendation=recommendation,
         limited=_limited(scalers, current, replicas, reasons),
         law=reckoned,
+        anomaly=watched,
         learned=learned,
     )
 

@@ -1,8 +1,8 @@
-"""What the law has learned of each scaler: the state that one evaluation hands to the next.
+"""What has been learned of each scaler: the state that one evaluation hands to the next.
 
-Shapes as in `batch`: S scalers, D dimensions; K slots of the last minutes, B blocks of the hold. Times are seconds of the engine's
-`now`, never known is NaN or `-inf`. Nothing here decides; every array is explained by the module that writes it. A scaler takes
-less than 2 KB.
+Shapes as in `batch`: S scalers, D dimensions; K slots of the last minutes, B blocks of the hold, U blocks of the anomaly's window, H hours
+of a week. Times are seconds of the engine's `now`, never known is NaN or `-inf`. Nothing here decides; every array is explained by the
+module that writes it. A scaler of three dimensions takes less than 2.5 KB, and 1 KB more where one of the batch looks at the hours.
 """
 
 from __future__ import annotations
@@ -16,23 +16,31 @@ from numpy.typing import NDArray
 
 from controller.engine.batch import Floats
 
-__all__ = ["BLOCKS", "SLOTS", "Learned", "Singles"]
+__all__ = ["BLOCKS", "RINGS", "SHARED", "SIXTIETHS", "SLOTS", "WEEK", "Halves", "Learned", "Singles"]
 
+Halves = NDArray[np.float16]
 Singles = NDArray[np.float32]
 
 #: Evaluations that the rings of the demand hold: 12 minutes of 15 s, the longest start-up that is looked ahead for.
 SLOTS: Final = 48
 #: Blocks of the hold's ring, see `hold`.
 BLOCKS: Final = 44
+#: Blocks of the anomaly's window, and hours that are remembered of each dimension, see `usual`.
+SIXTIETHS, WEEK = 60, 168
+#: What all scalers share.
+SHARED: Final = ("at", "block")
+#: What a scaler has a row of and no dimension a column.
+RINGS: Final = ("newest", "mean", "expected", "ready", "need", "peaks")
 
 
 @dataclass(slots=True)
 class Learned:
-    """The law's state; a module that learns makes another one, and leaves the one that it was given.
+    """The state; a module that learns makes another one, and leaves the one that it was given.
 
     Shared by all scalers: `at` (K,), the moment of each slot, and `block` (B,), the number of each block. Everything else has a row
     a scaler:
-    (S,), (S, D), (S, K) or (S, B). It is not frozen only because a copy is made six times a cycle, and of a frozen one that takes long.
+    (S,), (S, D), (S, K), (S, B), (S, U), (S, D, U) or (S, D, H); H is 0 while no
+    scaler looks at the hours. It is not frozen only because a copy is made six times a cycle, and of a frozen one that takes long.
     """
 
     at: Floats
@@ -91,6 +99,29 @@ class Learned:
     anchor: Floats
     since: Floats
 
+    # usual: what each dimension is like as a rule, by the blocks of the window and by the hour of day
+    means: Halves
+    block_total: Floats
+    block_samples: NDArray[np.int32]
+    blocks_from: Floats
+    block_length: Floats
+    block_number: NDArray[np.int64]
+    block_median: Floats
+    hours: Halves
+    hour: NDArray[np.int64]
+    hour_total: Floats
+    hour_samples: NDArray[np.int32]
+    hour_median: Floats
+
+    # anomaly: the highest score of each block, what they make of a threshold, and the breach that lasts
+    peaks: Halves
+    block_peak: Floats
+    limit: Floats
+    threshold: Floats
+    breached_at: Floats
+    breached_last: Floats
+    breaches: NDArray[np.int32]
+
     evaluated_at: Floats
 
     @classmethod
@@ -105,6 +136,9 @@ class Learned:
 
         def ring(slots: int) -> Singles:
             return np.full((scalers, slots), np.nan, np.float32)
+
+        def halves(*shape: int) -> Halves:
+            return np.full((scalers, *shape), np.nan, np.float16)
 
         nan, never = np.nan, -np.inf
         return cls(
@@ -153,6 +187,25 @@ class Learned:
             floor=cells(nan),
             anchor=cells(nan),
             since=cells(nan),
+            means=halves(dimensions, SIXTIETHS),
+            block_total=cells(),
+            block_samples=np.zeros((scalers, dimensions), np.int32),
+            blocks_from=rows(nan),
+            block_length=rows(nan),
+            block_number=np.zeros(scalers, np.int64),
+            block_median=cells(nan),
+            hours=halves(dimensions, 0),
+            hour=np.full(scalers, -1, np.int64),
+            hour_total=cells(),
+            hour_samples=np.zeros((scalers, dimensions), np.int32),
+            hour_median=cells(nan),
+            peaks=halves(SIXTIETHS),
+            block_peak=rows(nan),
+            limit=rows(nan),
+            threshold=rows(nan),
+            breached_at=rows(nan),
+            breached_last=rows(nan),
+            breaches=np.zeros(scalers, np.int32),
             evaluated_at=rows(never),
         )
 
@@ -176,9 +229,11 @@ class Learned:
 
         def moved(name: str, new: Any) -> Any:
             old = getattr(self, name)
-            if name in ("at", "block"):
+            if name in SHARED:
                 return old
-            if new.ndim == 2 and name not in ("newest", "mean", "expected", "ready", "need"):
+            if name == "hours":
+                new = np.full((*new.shape[:2], old.shape[2]), np.nan, np.float16)
+            if new.ndim > 1 and name not in RINGS:
                 new[known, :width] = old[rows[known], :width]
             else:
                 new[known] = old[rows[known]]

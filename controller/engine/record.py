@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from controller.api import Direction, Reason
 from controller.engine import sentences
+from controller.engine.alarm import Alarm, alarm_of
 from controller.engine.batch import LoadKind, Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.law import FIRST_WINDOWS
 from controller.engine.outlook import Outlook, outlook_of
+from controller.engine.overrides import Override
 from controller.engine.reasons import NONE, reason
 
 __all__ = ["DimensionRecord", "Record", "record_of"]
@@ -65,7 +67,8 @@ class DimensionRecord:
 class Record:
     """One decision: what was seen, what was proposed, what each stage left of it, and the rule that decided.
 
-    Of the Ready pods `young` count as full because they are young, and `unscheduled` pods wait for a node. The sentences are put
+    Of the Ready pods `young` count as full because they are young, and `unscheduled` pods wait for a node. `override` is what stands
+    above the decision, None where nothing does. The sentences are put
     together when they are read: every scaler has a record in every cycle, and few are told.
     """
 
@@ -77,6 +80,7 @@ class Record:
     unscheduled: int
     dimensions: tuple[DimensionRecord, ...]
     outlook: Outlook
+    alarm: Alarm
     current: int
     proposed: int
     stages: dict[Stage, int]
@@ -84,6 +88,17 @@ class Record:
     rule: Reason
     limited: Reason
     held: sentences.Held
+    override: Override | None = None
+
+    @property
+    def blocks(self) -> tuple[Reason, ...]:
+        """Why the number may not move as it was decided, the widest reason first; none where it may."""
+        return () if self.override is None else self.override.reasons
+
+    @property
+    def blocked(self) -> str:
+        """What stands above the decision, and what would be done without it."""
+        return sentences.of_override(self.held)
 
     @property
     def dominant(self) -> DimensionRecord | None:
@@ -156,15 +171,18 @@ class Record:
         return f"{said}; {sentences.of_trial(trial.dimension, dropped=trial.dropped)}"
 
 
-def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = None) -> Record:
-    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension, and of the "demand"."""
+def record_of(
+    decisions: Decisions, row: int, faults: dict[str, str] | None = None, override: Override | None = None
+) -> Record:
+    """The record of one scaler; `faults` adds what a metrics source said, by name of the dimension, and of the "demand", and `override`
+    who put something above the decision."""
     scalers, samples, quality = decisions.scalers, decisions.samples, decisions.quality
     ready, unready = int(quality.ready[row]), int(quality.unready[row])
     dimensions = _dimensions(decisions, row, faults or {})
     total, target = float(decisions.magnitude.total[row]), float(scalers.target_magnitude[row])
     current, desired, proposed = int(samples.current[row]), int(decisions.desired[row]), int(decisions.proposed[row])
     outlook = outlook_of(decisions, row, (faults or {}).get("demand", ""))
-    rule = reason(int(decisions.rule[row]))
+    rule, alarm = reason(int(decisions.rule[row])), alarm_of(decisions, row)
     direction = Direction.UP if proposed > current else Direction.DOWN
     rules = scalers.rules(direction)
     held = sentences.Held(
@@ -185,9 +203,12 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         if rule is Reason.COOLDOWN
         else math.inf,
         unready=unready,
+        anomaly=alarm.hold if rule is Reason.ANOMALY_HOLD else "",
         invalid=tuple(
             each.advice or f"{each.name}: {each.message}" for each in dimensions if each.message or each.advice
         ),
+        notes=() if override is None else override.notes,
+        otherwise=int(decisions.replicas[Stage.BOUNDED][row]),
     )
     return Record(
         magnitude=total,
@@ -198,6 +219,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         unscheduled=int(decisions.law.unscheduled[row]),
         dimensions=dimensions,
         outlook=outlook,
+        alarm=alarm,
         current=current,
         proposed=proposed,
         stages={stage: int(decisions.replicas[stage][row]) for stage in STAGES},
@@ -205,6 +227,7 @@ def record_of(decisions: Decisions, row: int, faults: dict[str, str] | None = No
         rule=rule,
         limited=reason(int(decisions.limited[row])) if decisions.limited[row] != NONE else Reason.DESIRED_WITHIN_RANGE,
         held=held,
+        override=override,
     )
 
 

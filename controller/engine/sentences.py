@@ -24,6 +24,7 @@ __all__ = [
     "of_ineffective",
     "of_load",
     "of_magnitude",
+    "of_override",
     "of_proposal",
     "of_rule",
     "of_trial",
@@ -37,7 +38,10 @@ REGRETTED: Final = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The numbers that a sentence about the deciding rule may need; durations in seconds."""
+    """The numbers that a sentence about the deciding rule may need; durations in seconds.
+
+    `anomaly` says why one holds, `notes` what stands above the decision, and `otherwise` how many replicas there would be without it.
+    """
 
     rule: Reason
     current: int
@@ -54,7 +58,10 @@ class Held:
     since_event: float
     cautious: bool
     unready: int
+    anomaly: str
     invalid: tuple[str, ...]
+    notes: tuple[str, ...]
+    otherwise: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +262,33 @@ def _why(held: Held) -> str:
             return f"cooldown: {left:.0f} s of {held.cooldown:g} s left since the last scale event"
         case Reason.SCALE_UP_LIMIT | Reason.SCALE_DOWN_LIMIT:
             return f"as far as the policies of {block} allow"
+        case Reason.ANOMALY_HOLD:
+            return held.anomaly
         case Reason.TOO_MANY_REPLICAS:
             return f"maxReplicas is {held.maximum}"
         case Reason.TOO_FEW_REPLICAS:
             return f"minReplicas is {held.minimum}"
         case Reason.SCALING_DISABLED:
             return "the target was set to 0 replicas, which pauses scaling; set 1 or more to resume"
+        case (
+            Reason.PAUSED
+            | Reason.PAUSED_REPLICAS
+            | Reason.PAUSED_SCALE_IN
+            | Reason.PAUSED_SCALE_OUT
+            | Reason.DRY_RUN
+            | Reason.STOPPED
+        ):
+            return of_override(held)
+        case Reason.RESUMED:
+            return "; ".join(held.notes)
     raise KeyError(held.rule)
+
+
+def of_override(held: Held) -> str:
+    """What stands above the decision, and how many replicas there would be without it."""
+    notes = held.notes or (str(held.rule),)
+    it = "it" if len(notes) == 1 else "them"
+    return f"{', and '.join(notes)}; without {it} {_replicas(held.otherwise)}"
 
 
 def of_defect(defect: Defect) -> str:

@@ -32,10 +32,12 @@ from controller.kube import (
 from controller.operator.clock import Clock
 from controller.operator.cycle import Cycle
 from controller.operator.loop import Grid
+from controller.operator.overrides import Authority
 from controller.operator.plan import Planner, SourceCatalogue
 from controller.operator.report import Reporter
 from controller.operator.scalers import Key, ScalerStore
 from controller.operator.server import HealthServer
+from controller.operator.stop import Stop
 from controller.operator.targets import Targets
 from controller.operator.telemetry import Sighting, Telemetry
 from controller.operator.watch import PAGE, registry, settings
@@ -57,7 +59,10 @@ logger = logging.getLogger(__name__)
 class Operator:
     """Everything that runs beside kopf, wired together."""
 
-    def __init__(self, configuration: Configuration, client: Client, clock: Clock | None = None) -> None:
+    def __init__(
+        self, configuration: Configuration, client: Client, clock: Clock | None = None, file: Path | None = None
+    ) -> None:
+        """`file` is where the configuration comes from: its `stop` is looked at again before every cycle."""
         clock = clock or Clock()
         self.configuration = configuration
         self.store = ScalerStore()
@@ -76,6 +81,7 @@ class Operator:
             name: SourceCatalogue(self._sources[name].families, source.window_seconds)
             for name, source in configuration.sources.items()
         }
+        self._stop = Stop(configuration, file, told=self._telemetry.stopped.set)
         targets = Targets(Discovery(client), self._targets, self._pods)
         self._cycle = Cycle(
             store=self.store,
@@ -88,6 +94,7 @@ class Operator:
             clock=clock,
             interval=configuration.interval_seconds,
             evaluation_delay=configuration.evaluation_delay_seconds,
+            authority=Authority(lambda: self._stop.stopped),
         )
         self._grid = Grid(configuration.interval_seconds, self._one_cycle, clock.monotonic)
         host, port = configuration.address
@@ -149,6 +156,7 @@ class Operator:
         await self._grid.run()
 
     async def _one_cycle(self) -> None:
+        self._stop.look()
         age = self._pod_reflector.age(self._clock.monotonic())
         if age > CURRENT_SECONDS:
             # Pods that nobody has heard of for minutes say nothing about the load of those that are there now.
@@ -208,10 +216,13 @@ async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def run(configuration: Configuration, kubeconfig: Path | None = None) -> None:
-    """Run the operator until SIGTERM or SIGINT; raises OSError where the port to listen on is taken."""
+async def run(configuration: Configuration, kubeconfig: Path | None = None, file: Path | None = None) -> None:
+    """Run the operator until SIGTERM or SIGINT; `file` is the configuration's own, which may stop it while it runs.
+
+    Raises OSError where the port to listen on is taken.
+    """
     client = await Client.connect(kubeconfig)
-    operator = Operator(configuration, client)
+    operator = Operator(configuration, client, file=file)
     try:
         await operator.server.start()
         logger.info("listening on port %d; API server %s", operator.server.port, client.host)

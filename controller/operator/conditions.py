@@ -1,8 +1,9 @@
 """The conditions of a CompositeScaler, with HPA's types and reasons.
 
 `Ready` says that the spec is valid and the target is there; `ScalingActive` that metrics flow; `AbleToScale` that the
-number can be read and written; `ScalingLimited` that a limit changed what was wanted. Two are ours: `ScalingIneffective` says
-that pods do not lower a dimension, `TargetUnreachable` that one is at its target without load. They are never mixed.
+number can be read and written; `ScalingLimited` that a limit changed what was wanted. Four are ours: `ScalingIneffective` says
+that pods do not lower a dimension, `TargetUnreachable` that one is at its target without load, `AnomalyDetected` that the load is far
+from usual, and `ScalingBlocked` that somebody, or the operator as a whole, stands above the decision. They are never mixed.
 """
 
 from __future__ import annotations
@@ -76,13 +77,15 @@ def of_record(record: Record, target: str, selector: str, failure: str | None, n
         ),
         _ineffective(record, now),
         _unreachable(record),
+        _blocked(record),
+        _anomaly(record),
     )
 
 
 def _active(record: Record, target: str, selector: str) -> Condition:
     kind = ConditionType.SCALING_ACTIVE
     missing = "; ".join(f"{each.name}: {each.message}" for each in record.invalid)
-    if record.rule is Reason.SCALING_DISABLED:
+    if record.rule is Reason.SCALING_DISABLED or (record.current == 0 and record.override is not None):
         return Condition(kind, False, record.rule, record.sentence)
     # Not by the rule: where nothing can be measured, a bound may still have decided.
     if math.isnan(record.magnitude):
@@ -106,9 +109,11 @@ def _able(record: Record, failure: str | None) -> Condition:
         return Condition(kind, False, Reason.FAILED_UPDATE_SCALE, failure)
     if record.desired != record.current:
         return Condition(kind, True, Reason.SUCCEEDED_RESCALE, f"scaled from {record.current} to {record.desired}")
-    held = (Reason.SCALE_UP_STABILIZED, Reason.SCALE_DOWN_STABILIZED, Reason.COOLDOWN)
+    held = (Reason.SCALE_UP_STABILIZED, Reason.SCALE_DOWN_STABILIZED, Reason.COOLDOWN, Reason.ANOMALY_HOLD)
     if record.rule in held and record.stages[Stage.TOLERATED] != record.current:
         return Condition(kind, True, record.rule, record.sentence)
+    if record.blocks:
+        return Condition(kind, True, Reason.READY_FOR_NEW_SCALE, "only what ScalingBlocked says holds back a new scale")
     return Condition(kind, True, Reason.READY_FOR_NEW_SCALE, "nothing holds back a new scale")
 
 
@@ -134,6 +139,21 @@ def _unreachable(record: Record) -> Condition:
     if high:
         return Condition(kind, True, Reason.FLOOR_AT_TARGET, "; ".join(high))
     return Condition(kind, False, Reason.TARGETS_REACHABLE, "every dimension has room between its floor and its target")
+
+
+def _blocked(record: Record) -> Condition:
+    kind = ConditionType.SCALING_BLOCKED
+    if record.blocks:
+        return Condition(kind, True, record.blocks[0], record.blocked)
+    return Condition(kind, False, Reason.NOT_BLOCKED, "the number is scaled as it is decided")
+
+
+def _anomaly(record: Record) -> Condition:
+    alarm = record.alarm
+    if alarm.detected:
+        so = "; nothing scales down while it lasts (anomaly.action: Hold)" if alarm.holds else ""
+        return Condition(ConditionType.ANOMALY_DETECTED, True, Reason.ANOMALY_DETECTED, alarm.sentence + so)
+    return Condition(ConditionType.ANOMALY_DETECTED, False, Reason.AS_USUAL, alarm.sentence)
 
 
 def since_of(conditions: Iterable[WrittenCondition]) -> Since:

@@ -21,6 +21,7 @@ from controller.engine.lessons import Lesson, lesson_of
 from controller.operator.clock import Clock, Moment
 from controller.operator.lessons import lesson_in
 from controller.operator.memory import Knowledge, Lore, Memory, Subject
+from controller.operator.overrides import Authority
 from controller.operator.plan import Plan, Planner
 from controller.operator.report import Reporter
 from controller.operator.scalers import Key, Problem, Scaler, ScalerStore
@@ -70,6 +71,7 @@ class Cycle:
         clock: Clock,
         interval: float,
         evaluation_delay: float,
+        authority: Authority | None = None,
     ) -> None:
         self._store = store
         self._planner = planner
@@ -83,6 +85,7 @@ class Cycle:
         # A window with a hole longer than this says nothing about what was wanted in it.
         self._memory = Memory(gap=2.5 * interval)
         self._knowledge = Knowledge()
+        self._authority = authority or Authority()
         self._problems: tuple[int, dict[Key, Problem]] | None = None
         self._settings: tuple[tuple[object, ...], Scalers, Plan] | None = None
         self._layout: tuple[tuple[object, ...], Layout] | None = None
@@ -207,12 +210,16 @@ class Cycle:
         current = [each.target.spec_replicas or 0 for each in aimed]
         samples, said = join(batch.scalers, batch.layout, batch.plan, answers, current, now.wall - self._delay)
         learned = self._learned(aimed, batch.scalers, samples, now)
-        decisions = evaluate(batch.scalers, samples, self._memory.history(keys), now.monotonic, learned)
+        ruling = self._authority.rule(aimed, self._memory.events, now.wall)
+        history = self._memory.history(keys)
+        decisions = evaluate(batch.scalers, samples, history, now.monotonic, learned, ruling.arrays)
         self._knowledge.state = decisions.learned
         longest = max(float(rules.window.max(initial=0.0)) for rules in (batch.scalers.up, batch.scalers.down))
         self._memory.recommend(keys, decisions.recommendation, now.monotonic, longest)
         return [
-            _Decided(each, record_of(decisions, row, said[row]), partial(lesson_of, decisions, row))
+            _Decided(
+                each, record_of(decisions, row, said[row], ruling.rows.get(row)), partial(lesson_of, decisions, row)
+            )
             for row, each in enumerate(aimed)
         ]
 
@@ -241,6 +248,7 @@ class Cycle:
         for key in self._memory.rows.keys() - self._store.keys():
             self._memory.forget(key)
             self._knowledge.forget(key)
+        self._authority.keep_only(self._store.keys())
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.api import Demand, ScaleTargetRef, Spec
 from controller.engine import History, Learned, Scalers
+from controller.engine.learned import RINGS, SHARED
 from controller.engine.lessons import Lesson, restore
 from controller.operator.scalers import Key
 
@@ -29,8 +29,6 @@ __all__ = ["LONGEST_PERIOD", "Knowledge", "Lore", "Memory", "ScaleEvent", "Subje
 LONGEST_PERIOD = 1800.0
 #: What the law knew of a scaler that is away (its target is gone) is kept for so long (seconds).
 PARKED = 1800.0
-#: What the state holds of the last minutes, by the moments that all scalers share.
-RINGS: Final = ("newest", "mean", "expected", "ready", "need")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ScaleEvent:
-    """One change of replicas that we made: when (monotonic seconds), from what to what, and why."""
+    """One change of replicas that we made: when (monotonic seconds), from what to what, and why.
+
+    Where it was `pinned` a person said the number: what was done before it, and it itself, uses up no rate and begins no cooldown.
+    """
 
     at: float
     before: int
     after: int
     message: str = ""
+    pinned: bool = False
 
     @property
     def change(self) -> int:
@@ -117,12 +119,13 @@ class Memory:
     def history(self, keys: Sequence[Key]) -> History:
         """The arrays of the engine for these scalers, in this order; all must have been met."""
         rows = np.fromiter((self.rows[key] for key in keys), np.intp, len(keys))
-        width = max((len(self.events.get(key, ())) for key in keys), default=0) or 1
+        counted = [_counted(self.events.get(key, ())) for key in keys] if self.events else []
+        width = max(map(len, counted), default=0) or 1
         changes = np.zeros((len(keys), width), np.int64)
         changed_at = np.full((len(keys), width), -np.inf)
         if self.events:
-            for row, key in enumerate(keys):
-                for at, event in enumerate(self.events.get(key, ())):
+            for row, each in enumerate(counted):
+                for at, event in enumerate(each):
                     changes[row, at], changed_at[row, at] = event.change, event.at
         return History(self._replicas[rows], self._times[rows], changes, changed_at)
 
@@ -163,6 +166,12 @@ class Memory:
         times[:height, :width] = np.roll(self._times, -self._column, axis=1)
         self._replicas, self._times = replicas, times
         self._column = width % columns
+
+
+def _counted(events: Sequence[ScaleEvent]) -> Sequence[ScaleEvent]:
+    """The events that rates and cooldowns count: those since a number was last pinned."""
+    pins = [at for at, each in enumerate(events) if each.pinned]
+    return events[pins[-1] + 1 :] if pins else events
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,15 +285,21 @@ class Knowledge:
 
 def _put(state: Learned, into: Sequence[int], parked: Learned, rows: Sequence[int]) -> None:
     """Write rows of one state into another, without what they hold of moments that the other does not know."""
-    slots, blocks = parked.at == state.at, parked.block == state.block
+    slots = parked.at == state.at
+    moments = {**dict.fromkeys(("newest", "mean", "expected", "ready"), slots), "need": parked.block == state.block}
     width = min(parked.dimensions, state.dimensions)
     for each in fields(Learned):
-        if each.name in ("at", "block"):
+        if each.name in SHARED:
             continue
         new, old = getattr(state, each.name), getattr(parked, each.name)[rows]
-        if each.name in RINGS:
-            new[into] = np.where(blocks if each.name == "need" else slots, old, np.nan)
-        elif new.ndim == 2:
+        if each.name in moments:
+            new[into] = np.where(moments[each.name], old, np.nan)
+        elif each.name in RINGS:
+            new[into] = old
+        elif each.name == "hours" and new.shape[2] != old.shape[2]:
+            # Whether anybody looks at the hours changed meanwhile.
+            continue
+        elif new.ndim > 1:
             new[into, :width] = old[:, :width]
         else:
             new[into] = old

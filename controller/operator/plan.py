@@ -99,7 +99,7 @@ class Planner:
 
     def problem(self, scaler: Scaler) -> Problem | None:
         """What keeps a scaler from being asked about at all; None when all is well."""
-        if scaler.spec is None:
+        if scaler.spec is None or scaler.problem is not None:
             return scaler.problem
         source = scaler.spec.source
         catalogue = self._catalogues.get(source)

@@ -1,7 +1,7 @@
 """Telling: the record of each scaler becomes its status, its Events and the table that /metrics reads.
 
-Events tell of changes only: a condition that turned bad, a dimension that went missing, one that may ask for pods again. The same
-sentences stand in the status.
+Events tell of changes only: a condition that turned bad, a dimension that went missing, one that may ask for pods again, an anomaly that
+is over, a pause that begins or ends. The same sentences stand in the status.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ AT_ONCE: Final = 20
 AGAIN: Final = 600.0
 
 #: Conditions that are bad when they are True.
-TRUE_IS_BAD: Final = (ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE)
+TRUE_IS_BAD: Final = (
+    ConditionType.SCALING_INEFFECTIVE,
+    ConditionType.TARGET_UNREACHABLE,
+    ConditionType.ANOMALY_DETECTED,
+)
 EVENTS: Final = {
     Reason.FAILED_UPDATE_SCALE: Reason.FAILED_RESCALE,
     Reason.PODS_DO_NOT_HELP: Reason.SCALING_INEFFECTIVE,
@@ -148,14 +152,20 @@ class Reporter:
             self._due[scaler.key] = _Due(scaler, patch, headline)
 
     def _emit(self, scaler: Scaler, told: _Told, conditions: tuple[Condition, ...], now: Moment) -> None:
-        """A Warning for each condition that is bad now and was not, or is bad for another reason; a word when pods may help again."""
+        """A Warning for each condition that is bad now and was not, or is bad for another reason; a word when it is mended."""
         said: set[str] = set()
         for condition in conditions:
+            if condition.type is ConditionType.SCALING_BLOCKED:
+                self._tell_of_block(scaler, told, condition)
+                continue
             bad = _is_bad(condition)
             word, _ = told.known.get(condition.type, (None, ""))
             if condition.reason is Reason.PODS_HELP and word == ConditionStatus.TRUE:
                 again = f"{told.dropped} may ask for more pods again"
                 self._events.emit(reference(scaler), "Normal", Reason.PODS_HELP, again)
+            if condition.reason is Reason.AS_USUAL and word == ConditionStatus.TRUE:
+                over = f"no anomaly is detected any more; {condition.message}"
+                self._events.emit(reference(scaler), "Normal", Reason.AS_USUAL, over)
             news = told.known.get(condition.type) != (condition.word, condition.reason)
             what = (condition.type, condition.reason)
             if not (bad and news) or condition.message in said:
@@ -165,6 +175,16 @@ class Reporter:
                 told.warned[what] = now.monotonic
                 self._events.emit(reference(scaler), "Warning", _event_reason(condition), condition.message)
         told.known = {each.type: (each.word, each.reason) for each in conditions}
+
+    def _tell_of_block(self, scaler: Scaler, told: _Told, condition: Condition) -> None:
+        """A word when a pause begins, and when it ends; that everything is stopped is one log line and not an Event a scaler."""
+        before = told.known.get(condition.type, (ConditionStatus.FALSE, ""))
+        if before == (condition.word, condition.reason) or Reason.STOPPED in (condition.reason, before[1]):
+            return
+        if condition.status:
+            self._events.emit(reference(scaler), "Normal", condition.reason, condition.message)
+        elif before[0] == ConditionStatus.TRUE:
+            self._events.emit(reference(scaler), "Normal", Reason.RESUMED, condition.message)
 
     async def _write(self, due: _Due) -> None:
         key = due.scaler.key

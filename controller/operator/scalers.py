@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from controller.api import CompositeScaler, InvalidManifest, Reason, Spec, Status
+from controller.api import CompositeScaler, InvalidManifest, Overrides, Reason, Spec, Status
 
 __all__ = ["Key", "Problem", "Scaler", "ScalerStore"]
 
@@ -33,7 +33,8 @@ class Problem:
 class Scaler:
     """One CompositeScaler as the API server has it; `spec` is missing where it is invalid, and `problem` then says why.
 
-    `status` is what the object's status was when it was last seen: it seeds the memory after a start.
+    `status` is what the object's status was when it was last seen: it seeds the memory after a start. `overrides` are what its annotations
+    say; one that cannot be read is a problem, too.
     """
 
     key: Key
@@ -43,10 +44,11 @@ class Scaler:
     spec: Spec | None
     problem: Problem | None
     status: Status
+    overrides: Overrides = field(default_factory=Overrides)
 
 
 class ScalerStore:
-    """All CompositeScalers by key; `version` changes when a spec comes, changes or goes."""
+    """All CompositeScalers by key; `version` changes when a spec or an override comes, changes or goes."""
 
     def __init__(self) -> None:
         self._scalers: dict[Key, Scaler] = {}
@@ -69,9 +71,9 @@ class ScalerStore:
         return known is not None and known.uid == scaler.uid
 
     def is_current(self, scaler: Scaler) -> bool:
-        """Whether the object still is what it was: neither deleted, nor created anew, nor edited."""
+        """Whether the object still is what it was: neither deleted, nor created anew, nor edited, nor paused or resumed."""
         known = self._scalers.get(scaler.key)
-        return known is not None and (known.uid, known.generation) == (scaler.uid, scaler.generation)
+        return known is not None and _asked(known) == _asked(scaler)
 
     def all(self) -> list[Scaler]:
         """Every scaler, in the order of their keys."""
@@ -98,12 +100,15 @@ class ScalerStore:
             spec, problem = _parse(obj)
         else:
             spec, problem = same.spec, None
-        if same is not None and problem == same.problem:
+        # Annotations change without a new generation.
+        overrides, misread = _overrides(metadata)
+        problem = problem or misread
+        if same is not None and (problem, overrides) == (same.problem, same.overrides):
             self._scalers[key] = replace(same, resource_version=version, status=status)
             return
-        if problem is not None:
+        if problem is not None and (same is None or problem != same.problem):
             logger.warning(problem.message, extra={"namespace": key[0], "scaler": key[1], "reason": problem.reason})
-        self._scalers[key] = Scaler(key, uid, generation, version, spec, problem, status)
+        self._scalers[key] = Scaler(key, uid, generation, version, spec, problem, status, overrides)
         self.version += 1
 
     def remove(self, key: Key, uid: str | None = None) -> None:
@@ -132,6 +137,18 @@ class ScalerStore:
         for key in self._scalers.keys() - listed.keys() - newer:
             self.remove(key)
         self._touched.clear()
+
+
+def _asked(scaler: Scaler) -> tuple[object, ...]:
+    """Everything of an object that a decision is made for."""
+    return scaler.uid, scaler.generation, scaler.overrides, scaler.problem
+
+
+def _overrides(metadata: Mapping[str, Any]) -> tuple[Overrides, Problem | None]:
+    try:
+        return Overrides.parse(metadata.get("annotations")), None
+    except InvalidManifest as error:
+        return Overrides(), Problem(Reason.INVALID_ANNOTATION, str(error))
 
 
 def _parse(obj: Mapping[str, Any]) -> tuple[Spec | None, Problem | None]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from controller.api import (
     MOST_SCALE_EVENTS,
     Amount,
+    AnomalyStatus,
     ConditionStatus,
     ConditionType,
     Decision,
@@ -31,7 +32,7 @@ from controller.api import (
 )
 from controller.api import Condition as WrittenCondition
 from controller.api import ScaleEvent as WrittenEvent
-from controller.engine import DimensionRecord, Record
+from controller.engine import Alarm, DimensionRecord, Record, Stage
 from controller.engine.lessons import Lesson
 from controller.engine.sentences import of_load
 from controller.operator.clock import Moment, parse_time, rfc3339
@@ -97,6 +98,8 @@ def headline_of(
             None if record.rule in STEADY else record.rule,
             record.outlook.used,
             record.unscheduled > 0,
+            # What would be done is what is looked for in a dry run.
+            record.stages[Stage.BOUNDED] if record.blocks else None,
             *((each.name, each.reason) for each in record.invalid),
         ),
         magnitude=record.magnitude / record.target_magnitude,
@@ -133,12 +136,17 @@ def headline_in(scaler: Scaler, last_event: ScaleEvent | None, now: Moment) -> H
             None if status.reason in STEADY else status.reason,
             decision.response == Response.CAPACITY,
             status.pods is not None and status.pods.waiting_for_nodes > 0,
+            decision.replicas.bounded if _is_blocked(stated) else None,
             *((each.name, each.reason) for each in decision.dimensions if not each.valid),
         ),
         magnitude=_float(status.magnitude) / scaler.spec.magnitude.target_value,
         written_at=-math.inf,
         gist=gist_in(scaler),
     )
+
+
+def _is_blocked(stated: Sequence[tuple[str, ConditionStatus, str, str]]) -> bool:
+    return any((kind, word) == (ConditionType.SCALING_BLOCKED, ConditionStatus.TRUE) for kind, word, _, _ in stated)
 
 
 def _dropped(record: Record) -> tuple[str, ...]:
@@ -187,7 +195,11 @@ def status_of(
         last_decision=_decision(record, scaler.spec.dimensions, now),
         scale_events=tuple(
             WrittenEvent(
-                time=rfc3339(_wall(each, now)), from_replicas=each.before, to_replicas=each.after, message=each.message
+                time=rfc3339(_wall(each, now)),
+                from_replicas=each.before,
+                to_replicas=each.after,
+                message=each.message,
+                reason=str(Reason.PAUSED_REPLICAS) if each.pinned else None,
             )
             for each in kept
         ),
@@ -222,7 +234,8 @@ def events_of(status: Status, now: Moment) -> list[ScaleEvent]:
             at = now.monotonic_of(parse_time(each.time))
         except ValueError:
             continue
-        found.append(ScaleEvent(at, each.from_replicas, each.to_replicas, each.message))
+        pinned = each.reason is not None
+        found.append(ScaleEvent(at, each.from_replicas, each.to_replicas, each.message, pinned))
     return found
 
 
@@ -255,6 +268,7 @@ def _decision(record: Record, dimensions: Sequence[Dimension], now: Moment) -> D
         demand=load(outlook.demand),
         demand_ahead=load(outlook.ahead),
         load_per_pod=load(outlook.per_pod),
+        anomaly=_anomaly(record.alarm, now),
         replicas=Stages(
             current=record.current,
             proposed=record.proposed,
@@ -262,6 +276,17 @@ def _decision(record: Record, dimensions: Sequence[Dimension], now: Moment) -> D
         ),
         rule=str(record.rule),
         message=record.sentence,
+    )
+
+
+def _anomaly(alarm: Alarm, now: Moment) -> AnomalyStatus | None:
+    if math.isnan(alarm.score):
+        return None
+    return AnomalyStatus(
+        score=format(alarm.score, ".4g"),
+        threshold=_number(alarm.threshold, ".4g"),
+        dimension=alarm.dimension,
+        since=rfc3339(now.wall - (now.monotonic - alarm.since)) if alarm.detected else None,
     )
 
 

@@ -72,6 +72,11 @@ class Telemetry:
         self.writes = Counter("compositescaler_writes", "Writes to the API server.", ["what", "result"], registry=own)
         self.scale_events = Counter("compositescaler_scale_events", "Changes of replicas.", ["direction"], registry=own)
         self.scalers = Gauge("compositescaler_scalers", "CompositeScalers known.", registry=own)
+        self.stopped = Gauge(
+            "compositescaler_stopped",
+            "1 while `stop` is true in the configuration: no target is written.",
+            registry=own,
+        )
 
 
 class _Scalers(Collector):
@@ -109,8 +114,16 @@ class _Scalers(Collector):
         per_pod = gauge("load_per_pod_target", "Load per pod at which the magnitude is its target.")
         hold = gauge("hold_seconds", "How long what was needed is remembered before replicas go down.")
         startup = gauge("startup_seconds", "How long a pod takes from its creation until it is Ready.")
+        anomaly = gauge("anomaly_score", "How far the load vector is from usual: the sum of the parts.")
+        threshold = gauge("anomaly_threshold", "What the score stays below as a rule.")
+        part = gauge(
+            "anomaly_part", "How far a dimension is from usual, 1 being its target above its floor.", "dimension"
+        )
+        detected = gauge("anomaly_detected", "1 while an anomaly is detected, else 0.")
         rule = gauge("rule", "1 for the rule that decided.", "reason")
         condition = gauge("condition", "1 True, 0 False, -1 Unknown.", "type", "reason")
+        paused = gauge("paused", "1 for each reason that keeps the replicas from moving as decided.", "reason")
+        until = gauge("paused_until_timestamp_seconds", "When the pause ends by itself.")
         for key, sighting in self._table().items():
             for each in sighting.conditions:
                 state = -1 if each.status is None else int(each.status)
@@ -119,7 +132,8 @@ class _Scalers(Collector):
             if record is None:
                 continue
             target.add_metric(key, record.target_magnitude)
-            outlook, trial = record.outlook, record.outlook.trial
+            outlook, trial, alarm = record.outlook, record.outlook.trial, record.alarm
+            detected.add_metric(key, int(alarm.detected))
             measured = [
                 (magnitude, [*key], record.magnitude),
                 (demand, [*key], outlook.demand),
@@ -127,6 +141,9 @@ class _Scalers(Collector):
                 (per_pod, [*key], outlook.per_pod),
                 (hold, [*key], outlook.hold),
                 (startup, [*key], outlook.startup),
+                (anomaly, [*key], alarm.score),
+                (threshold, [*key], alarm.threshold),
+                *((part, [*key, name], each) for name, each in alarm.parts.items()),
             ]
             in_vain = trial.dimension if trial is not None and trial.dropped else None
             for dimension in record.dimensions:
@@ -159,8 +176,13 @@ class _Scalers(Collector):
             pods.add_metric([*key, "unready"], record.unready - record.unscheduled)
             pods.add_metric([*key, "waitingForNodes"], record.unscheduled)
             rule.add_metric([*key, str(record.rule)], 1)
-        yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition)
+            for reason in record.blocks:
+                paused.add_metric([*key, str(reason)], 1)
+            if record.override is not None and math.isfinite(record.override.until):
+                until.add_metric(key, record.override.until)
+        yield from (magnitude, target, value, normalized, share, valid, replicas, pods, rule, condition, paused, until)
         yield from (floor, confidence, ineffective, retry, tried, demand, ahead, per_pod, hold, startup)
+        yield from (anomaly, threshold, part, detected)
 
 
 class _Caches(Collector):

@@ -42,10 +42,15 @@ class Rescale:
 
     @property
     def why(self) -> str:
-        """The reason in HPA's Event: the magnitude where it moved the number, else the bound."""
-        if self.record.rule in (Reason.TOO_MANY_REPLICAS, Reason.TOO_FEW_REPLICAS):
+        """The reason in HPA's Event: the magnitude where it moved the number, else the bound or the pin."""
+        if self.pinned or self.record.rule in (Reason.TOO_MANY_REPLICAS, Reason.TOO_FEW_REPLICAS):
             return self.record.sentence
         return self.record.cause
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a person said the number."""
+        return self.record.rule in (Reason.PAUSED_REPLICAS, Reason.RESUMED)
 
 
 class Writer:
@@ -82,11 +87,11 @@ class Writer:
         key = aimed.scaler.key
         spec = aimed.scaler.spec
         assert spec is not None
-        event = ScaleEvent(rescale.now.monotonic, record.current, record.desired, record.sentence)
+        event = ScaleEvent(rescale.now.monotonic, record.current, record.desired, record.sentence, rescale.pinned)
         try:
             async with self._slots:
                 if not self._is_current(aimed.scaler):
-                    return "the CompositeScaler was edited or deleted while it was decided; deciding again in the next cycle"
+                    return "the CompositeScaler was edited, paused or deleted while it was decided; deciding again in the next cycle"
                 await set_replicas(
                     self._client, aimed.resource, key[0], aimed.target.name, record.current, record.desired
                 )

@@ -117,6 +117,7 @@ def test_defaults_are_shown_and_those_of_an_unwritten_behavior_are_not(api: Api)
         "scaleDown": True,
     }
     assert spec["efficacy"] == {"authority": 1.5, "action": "Hold"}
+    assert spec["anomaly"] == {"window": "1h", "percentile": 99.9, "season": "None", "action": "Observe"}
     assert "behavior" not in spec
     assert "demand" not in spec
 

@@ -51,6 +51,13 @@ def test_a_bad_manifest_is_a_sentence_and_status_2_in_a_list_too(document: dict[
     assert "minReplicas must not be above maxReplicas" in found.stderr
 
 
+def test_an_annotation_that_cannot_be_read_is_a_sentence_and_status_2() -> None:
+    metadata = {"name": "web", "namespace": "shop", "annotations": {"compositescaler.io/paused": "yes"}}
+    found = run("check", "-", text=yaml.safe_dump({**GOOD, "metadata": metadata}))
+    assert found.returncode == 2
+    assert 'compositescaler.io/paused]: must be "true" or "false" (got "yes")' in found.stderr
+
+
 def test_a_file_without_a_scaler_is_not_called_valid() -> None:
     found = run("check", "-", text="kind: Deployment")
     assert (found.returncode, found.stderr) == (2, "there is no CompositeScaler in -\n")

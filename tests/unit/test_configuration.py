@@ -28,6 +28,7 @@ def test_one_source_is_enough_and_the_rest_has_defaults() -> None:
     configuration = Configuration.parse({"sources": {"default": SOURCE}})
     assert (configuration.interval_seconds, configuration.evaluation_delay_seconds) == (15.0, 5.0)
     assert configuration.address == (None, 8080)
+    assert configuration.stop is False
     assert (configuration.log_format, configuration.log_level) == (LogFormat.JSON, LogLevel.INFO)
     source = configuration.sources["default"]
     assert (source.timeout_seconds, source.most_bytes, source.window_seconds) == (10.0, 32 * 1024**2, 120.0)
@@ -160,3 +161,9 @@ def test_an_address_without_a_port_is_refused_with_an_example(listen: str) -> No
 
 def test_a_port_alone_means_every_address() -> None:
     assert Configuration.parse({"sources": {"default": SOURCE}, "listen": ":9000"}).address == (None, 9000)
+
+
+@pytest.mark.parametrize("value", ["true", 1, None])
+def test_a_stop_is_true_or_false_and_nothing_else(value: object) -> None:
+    assert Configuration.parse({"sources": {"default": SOURCE}, "stop": True}).stop is True
+    assert sentence(stop=value).startswith("stop: must be of type boolean")

@@ -131,7 +131,9 @@ def test_every_stage_is_kept_and_the_last_that_changed_the_number_is_the_rule() 
         (Stage.STABILIZED, 50),
         (Stage.COOLED, 50),
         (Stage.RATE_LIMITED, 20),
+        (Stage.GUARDED, 20),
         (Stage.BOUNDED, 15),
+        (Stage.OVERRIDDEN, 15),
     ]
     assert (seen.rule, seen.limited) == (Reason.TOO_MANY_REPLICAS, Reason.TOO_MANY_REPLICAS)
 

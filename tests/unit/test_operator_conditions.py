@@ -10,16 +10,19 @@ import pytest
 
 from controller.api import Condition as WrittenCondition
 from controller.api import ConditionStatus, ConditionType, Efficacy, Reason
+from controller.engine import Override, Record
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record, since_of, written
 from controller.operator.scalers import Problem
 from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, slow_dependency, web
 from tests.operator_support import WALL
 
 READY, ACTIVE = ConditionType.READY, ConditionType.SCALING_ACTIVE
 ABLE, LIMITED = ConditionType.ABLE_TO_SCALE, ConditionType.SCALING_LIMITED
 INEFFECTIVE, UNREACHABLE = ConditionType.SCALING_INEFFECTIVE, ConditionType.TARGET_UNREACHABLE
+BLOCKED = ConditionType.SCALING_BLOCKED
+ANOMALY = ConditionType.ANOMALY_DETECTED
 NOW = Moment(1000.0, WALL)
 LOAD = dimension("load", per="Target")
 QUEUE = dimension("queue", per="Target")
@@ -28,7 +31,7 @@ EXACT = {"tolerance": "0"}
 
 def of(case: Case, failure: str | None = None, **changes: Any) -> dict[ConditionType, Condition]:
     found = of_record(dataclasses.replace(record(case), **changes), "Deployment/web", "app=web", failure, NOW)
-    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE]
+    assert [each.type for each in found] == [READY, ACTIVE, ABLE, LIMITED, INEFFECTIVE, UNREACHABLE, BLOCKED, ANOMALY]
     return {each.type: each for each in found}
 
 
@@ -36,7 +39,7 @@ def said(condition: Condition) -> tuple[bool | None, Reason]:
     return condition.status, condition.reason
 
 
-def test_where_all_is_well_nothing_is_limited_ineffective_or_unreachable() -> None:
+def test_where_all_is_well_nothing_is_limited_ineffective_unreachable_or_far_from_usual() -> None:
     found = of(wanting(4, 4))
     assert said(found[READY]) == (True, Reason.ACCEPTED)
     assert "Deployment/web" in found[READY].message
@@ -45,6 +48,7 @@ def test_where_all_is_well_nothing_is_limited_ineffective_or_unreachable() -> No
     assert said(found[LIMITED]) == (False, Reason.DESIRED_WITHIN_RANGE)
     assert said(found[INEFFECTIVE]) == (False, Reason.PODS_HELP)
     assert said(found[UNREACHABLE]) == (False, Reason.TARGETS_REACHABLE)
+    assert said(found[ANOMALY]) == (False, Reason.AS_USUAL)
 
 
 def test_a_scale_succeeded_with_its_numbers() -> None:
@@ -249,3 +253,80 @@ def test_a_condition_that_was_not_there_begins_now() -> None:
 def test_a_sentence_without_end_is_cut_where_the_api_server_would_refuse_it() -> None:
     (found,) = written([Condition(READY, False, Reason.INVALID_SPEC, "spec.x: unknown; " * 5000)], {}, 1, WALL)
     assert len(found.message) == 32768
+
+
+# Overrides
+
+
+def overridden(case: Case, *reasons: Reason, desired: int | None = None) -> dict[ConditionType, Condition]:
+    """A case that is decided under an override with these reasons, which leaves the number where it is."""
+    found = record(case)
+    notes = tuple(f"note {number}" for number, _ in enumerate(reasons))
+    held = dataclasses.replace(found.held, notes=notes, rule=reasons[0])
+    changes: dict[str, Any] = {"override": Override(reasons, notes), "held": held, "rule": reasons[0]}
+    return of(case, desired=case.replicas if desired is None else desired, **changes)
+
+
+def test_where_nothing_stands_above_the_decision_scaling_is_not_blocked() -> None:
+    assert said(of(wanting(7, 4))[BLOCKED]) == (False, Reason.NOT_BLOCKED)
+
+
+def test_a_pause_blocks_scaling_and_says_what_would_be_done_without_it() -> None:
+    found = overridden(wanting(7, 4), Reason.PAUSED)
+    assert said(found[BLOCKED]) == (True, Reason.PAUSED)
+    assert found[BLOCKED].message == "note 0; without it 7 replicas"
+    assert said(found[ABLE]) == (True, Reason.READY_FOR_NEW_SCALE)
+    assert "ScalingBlocked" in found[ABLE].message
+    assert said(found[ACTIVE]) == (True, Reason.VALID_METRIC_FOUND)
+
+
+def test_of_two_that_block_the_first_is_the_reason_and_both_are_told() -> None:
+    found = overridden(wanting(7, 4), Reason.STOPPED, Reason.PAUSED)[BLOCKED]
+    assert said(found) == (True, Reason.STOPPED)
+    assert found.message == "note 0, and note 1; without them 7 replicas"
+
+
+def test_a_target_that_is_pinned_to_zero_is_not_active_because_of_the_pin() -> None:
+    active = overridden(Case(spec(), (), current=0), Reason.PAUSED_REPLICAS)[ACTIVE]
+    assert said(active) == (False, Reason.PAUSED_REPLICAS)
+    assert active.message.endswith("staying at 0: note 0; without it 0 replicas")
+
+
+def of_anomaly(found: Record) -> Condition:
+    (anomaly,) = (each for each in of_record(found, "Deployment/web", "app=web", None, NOW) if each.type is ANOMALY)
+    return anomaly
+
+
+def test_an_anomaly_is_told_with_its_score_its_threshold_and_where_most_of_it_is() -> None:
+    anomaly = of_anomaly(far_from_usual()[0])
+    assert said(anomaly) == (True, Reason.ANOMALY_DETECTED)
+    assert anomaly.message == "the load is far from usual for 9m45s: score 0.8 (most of it cpu, 0.6), threshold 0.3"
+
+
+def test_an_anomaly_that_holds_says_so() -> None:
+    found, _ = far_from_usual("Hold")
+    assert of_anomaly(found).message.endswith("; nothing scales down while it lasts (anomaly.action: Hold)")
+    able = of_record(found, "Deployment/web", "app=web", None, NOW)[2]
+    assert said(able) == (True, Reason.ANOMALY_HOLD)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "message"),
+    [
+        (0, "the load is not far from usual: score 0, threshold 0.3"),
+        (
+            4,
+            "the load is far from usual for 45s, which is no anomaly yet: score 0.8 (most of it cpu, 0.6), threshold 0.3",
+        ),
+    ],
+)
+def test_what_does_not_last_is_no_anomaly_yet(cycles: int, message: str) -> None:
+    anomaly = of_anomaly(far_from_usual(cycles=cycles)[0])
+    assert said(anomaly) == (False, Reason.AS_USUAL)
+    assert anomaly.message == message
+
+
+def test_before_enough_was_seen_it_is_said_how_long_that_takes() -> None:
+    assert of(wanting(4, 4))[ANOMALY].message == (
+        "what is usual is not known yet: it takes one and a half times anomaly.window with samples"
+    )

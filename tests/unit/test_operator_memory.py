@@ -14,7 +14,7 @@ from controller.engine import Decisions, Learned, Scalers, evaluate
 from controller.engine.lessons import Lesson, lesson_of
 from controller.operator.memory import LONGEST_PERIOD, PARKED, Knowledge, Lore, Memory, ScaleEvent, Subject
 from controller.operator.scalers import Key
-from tests.engine_support import batch, spec
+from tests.engine_support import Case, batch, even, spec
 from tests.learned_support import WEB_SPEC, Run, web
 
 A, B = ("shop", "a"), ("shop", "b")
@@ -435,3 +435,52 @@ def test_more_and_fewer_dimensions_of_others_change_nothing() -> None:
     assert wide.products[0, :3].tolist() == before.products[0].tolist()
     back = office.knowledge.follow(Scalers.of([WEB_SPEC]), lambda: {A: lore()}, office.now, no_lesson)
     same(back, 0, before, 0)
+
+
+# Pins
+
+
+def changes(memory: Memory, key: Key) -> list[tuple[float, int]]:
+    history = memory.history([key])
+    pairs = zip(history.changed_at[0].tolist(), history.changes[0].tolist(), strict=True)
+    return [pair for pair in pairs if pair[0] > -math.inf]
+
+
+def test_neither_a_pin_nor_what_was_done_before_it_uses_up_a_rate_or_begins_a_cooldown() -> None:
+    memory = Memory(gap=math.inf)
+    memory.meet(A, WEB, 4, 1000.0, lambda: [UP, DOWN])
+    assert changes(memory, A) == [(900.0, 2), (950.0, -1)]
+    memory.scaled(A, ScaleEvent(1000.0, 4, 12, "pinned", pinned=True), 60.0)
+    assert changes(memory, A) == []
+    memory.scaled(A, ScaleEvent(1015.0, 12, 14, "up"), 60.0)
+    assert changes(memory, A) == [(1015.0, 2)]
+    assert [each.pinned for each in memory.events[A]] == [False, False, True, False]
+
+
+def test_what_is_usual_waits_for_a_scaler_that_is_away_and_begins_anew_with_other_measures() -> None:
+    office = Office()
+    before = office.cycle({A: 300.0, B: 200.0}, times=200).learned
+    assert np.isfinite(before.block_median[1]).all()
+    office.cycle({A: 300.0}, times=4)
+    back = office.cycle({A: 300.0, B: 200.0}).learned
+    np.testing.assert_allclose(back.block_median[1], before.block_median[1], rtol=0.05)
+    assert np.isfinite(back.peaks[1]).sum() >= np.isfinite(before.peaks[1]).sum() > 0
+    other = office.cycle({A: 300.0, B: 200.0}, {B: Lore.of(ELSEWHERE, WEB_SPEC)}).learned
+    assert np.isnan(other.block_median[1]).all()
+    assert np.isnan(other.peaks[1]).all()
+
+
+@pytest.mark.parametrize("seasons", [("HourOfDay", "None"), ("None", "HourOfDay")])
+def test_a_scaler_comes_back_where_somebody_began_or_ceased_to_look_at_the_hours(seasons: tuple[str, str]) -> None:
+    knowledge, now = Knowledge(), 1000.0
+    of = [spec(anomaly={"season": each}) for each in seasons]
+    everybody = {A: lore(of=of[0]), B: lore(of=of[0])}
+    for present, season in (((A, B), 0), ((A,), 1), ((A, B), 1)):
+        scalers, samples, history = batch(*(Case(of[season], even(2, 0.5)) for _ in present))
+        lores = {key: everybody[key] for key in present}
+        for _ in range(3):
+            now += 15.0
+            learned = knowledge.follow(scalers, lambda lores=lores: lores, now, no_lesson)  # type: ignore[misc]
+            knowledge.state = evaluate(scalers, samples, history, now, learned).learned
+    assert knowledge.state.hours.shape[2] == (168 if seasons[1] == "HourOfDay" else 0)
+    assert knowledge.state.blocks_from.tolist() == [1015.0, 1015.0]

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from controller.api import Reason, Status
-from controller.engine import Record
+from controller.engine import Override, Record
 from controller.engine.lessons import Dropped, Lesson, lesson_of
 from controller.kube import Client, EventRecorder
 from controller.operator.memory import ScaleEvent
@@ -20,7 +20,7 @@ from controller.operator.report import AGAIN, Reporter
 from controller.operator.scalers import Problem, Scaler
 from controller.operator.telemetry import Sighting, Telemetry
 from tests.engine_support import Case, Pod, dimension, even, record, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, slow_dependency, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, slow_dependency, web
 from tests.operator_support import Api, Time, aimed, connected, manifest, scaler_of, serving
 
 PROBLEM = Problem(Reason.TARGET_NOT_FOUND, "there is no Deployment web; create it")
@@ -132,6 +132,8 @@ async def test_the_first_decision_is_written_whole(desk: Desk) -> None:
         "ScalingLimited",
         "ScalingIneffective",
         "TargetUnreachable",
+        "ScalingBlocked",
+        "AnomalyDetected",
     ]
 
 
@@ -411,6 +413,18 @@ async def test_a_target_that_cannot_be_reached_is_told_once(desk: Desk) -> None:
     assert desk.condition("TargetUnreachable")[:2] == ("True", "FloorAtTarget")
 
 
+async def test_an_anomaly_is_told_when_it_begins_and_when_it_is_over(desk: Desk) -> None:
+    case = Case(spec(dimension("cpu"), dimension("queue")), even(4, 0.7, 0.7))
+    calm, far = far_from_usual(cycles=0)[0], far_from_usual()[0]
+    for found in (calm, calm, far, far, calm, calm):
+        await desk.decided(case, found=found)
+    assert await desk.events() == [("Warning", "AnomalyDetected"), ("Normal", "AsUsual")]
+    first, second = (message for _, _, message in desk.api.events(desk.name))
+    assert first == far.alarm.sentence
+    assert second == "no anomaly is detected any more; the load is not far from usual: score 0, threshold 0.3"
+    assert desk.condition("AnomalyDetected")[:2] == ("False", "AsUsual")
+
+
 async def test_what_was_learned_is_written_with_every_write_and_by_itself_after_five_minutes(desk: Desk) -> None:
     case, run = dataclasses.replace(CALM, spec=WEB_SPEC), Run()
     for _ in range(60):
@@ -450,3 +464,50 @@ async def test_a_status_never_reaches_another_object_of_the_same_name(desk: Desk
     desk.reporter.decision(aimed(desk.scaler), record(CALM), None, (), desk.time.now, Lesson)
     await desk.reporter.flush()
     assert "status" not in desk.api.get(desk.name)
+
+
+# Overrides
+
+
+def held_by(*reasons: Reason) -> Record:
+    """A calm decision under an override with these reasons."""
+    return dataclasses.replace(record(CALM), override=Override(reasons, tuple(f"note of {each}" for each in reasons)))
+
+
+async def test_a_pause_is_one_event_when_it_begins_and_one_when_it_ends(desk: Desk) -> None:
+    await desk.decided(CALM)
+    for _ in range(3):
+        await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    assert desk.condition("ScalingBlocked")[:2] == ("True", "Paused")
+    for _ in range(3):
+        await desk.decided(CALM)
+    assert desk.condition("ScalingBlocked")[:2] == ("False", "NotBlocked")
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "Resumed")]
+
+
+async def test_another_kind_of_pause_is_an_event_of_its_own(desk: Desk) -> None:
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    await desk.decided(CALM, found=held_by(Reason.PAUSED_REPLICAS))
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "PausedReplicas")]
+
+
+async def test_an_operator_that_starts_again_does_not_tell_of_a_pause_that_was_told(desk: Desk) -> None:
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    desk.start()
+    desk.seen(CALM)
+    await desk.decided(CALM, found=held_by(Reason.PAUSED))
+    assert (await desk.events(), desk.writes) == ([("Normal", "Paused")], 1)
+    await desk.decided(CALM)
+    assert await desk.events() == [("Normal", "Paused"), ("Normal", "Resumed")]
+
+
+async def test_that_everything_is_stopped_stands_in_the_status_and_is_no_event_of_every_scaler(desk: Desk) -> None:
+    for found in (
+        held_by(Reason.STOPPED),
+        record(CALM),
+        held_by(Reason.STOPPED, Reason.PAUSED),
+        held_by(Reason.STOPPED),
+    ):
+        await desk.decided(CALM, found=found)
+    assert desk.condition("ScalingBlocked")[:2] == ("True", "Stopped")
+    assert await desk.events() == []

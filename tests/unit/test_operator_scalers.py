@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.api import Reason
+from controller.api import Overrides, Reason
 from controller.operator.scalers import ScalerStore
 from tests.operator_support import manifest, scaler
 
@@ -194,3 +194,60 @@ def test_what_came_before_one_list_is_judged_by_the_next() -> None:
     store.listing()
     store.resync([manifest("web")])
     assert names(store) == ["web"]
+
+
+# Annotations, which change without a new generation
+
+
+def test_a_pause_is_news_without_a_new_generation() -> None:
+    store = store_of(manifest())
+    before, version = store.all()[0], store.version
+    store.upsert(manifest(annotations={"paused": "true"}))
+    after = store.all()[0]
+    assert (after.overrides, after.spec is before.spec) == (Overrides(paused=True), True)
+    assert store.version > version
+    assert (store.is_current(before), store.is_current(after)) == (False, True)
+
+
+def test_a_pause_that_is_taken_away_is_news_too() -> None:
+    store = store_of(manifest(annotations={"paused": "true"}))
+    paused = store.all()[0]
+    store.upsert(manifest())
+    assert (store.is_current(paused), store.all()[0].overrides) == (False, Overrides())
+
+
+def test_annotations_of_others_are_no_news() -> None:
+    store = store_of(manifest(annotations={"paused": "true"}))
+    before, version = store.all()[0], store.version
+    echo = manifest(annotations={"paused": "true"})
+    echo["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
+    store.upsert(echo)
+    assert (store.version, store.is_current(before)) == (version, True)
+
+
+def test_an_annotation_that_cannot_be_read_is_a_problem_that_stops_a_decision_under_way() -> None:
+    store = store_of(manifest())
+    before = store.all()[0]
+    store.upsert(manifest(annotations={"paused": "yes"}))
+    after = store.all()[0]
+    assert after.problem is not None
+    assert after.problem.reason is Reason.INVALID_ANNOTATION
+    assert 'must be "true" or "false" (got "yes")' in after.problem.message
+    assert not store.is_current(before)
+
+
+def test_an_annotation_that_was_mended_is_no_problem_any_more_and_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = store_of(manifest())
+    for _ in range(3):
+        store.upsert(manifest(annotations={"paused": "yes"}))
+    assert len(caplog.records) == 1
+    store.upsert(manifest(annotations={"paused": "true"}))
+    assert (store.all()[0].problem, store.all()[0].overrides) == (None, Overrides(paused=True))
+
+
+def test_a_bad_spec_is_told_before_a_bad_annotation() -> None:
+    found = scaler(manifest(maxReplicas=0, annotations={"paused": "yes"}))
+    assert found.problem is not None
+    assert found.problem.reason is Reason.INVALID_SPEC

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api import MOST_SCALE_EVENTS, Reason, Status
-from controller.engine import Record
+from controller.api import MOST_SCALE_EVENTS, AnomalyStatus, Reason, Status
+from controller.engine import Override, Record
 from controller.engine.lessons import Lesson, lesson_of
-from controller.operator.clock import Moment
+from controller.operator.clock import Moment, rfc3339
 from controller.operator.conditions import of_problem, of_record, written
 from controller.operator.lessons import Gist
 from controller.operator.memory import ScaleEvent
@@ -29,7 +29,7 @@ from controller.operator.status import (
     status_of,
 )
 from tests.engine_support import Case, Pod, dimension, even, record, rules, spec, wanting
-from tests.learned_support import WEB_SPEC, Run, web
+from tests.learned_support import WEB_SPEC, Run, far_from_usual, web
 from tests.operator_support import WALL, Time, scaler_of
 
 NOW = Moment(1000.0, WALL)
@@ -150,8 +150,34 @@ def test_every_stage_of_the_decision_is_told() -> None:
         "stabilized": 30,
         "cooled": 30,
         "rateLimited": 30,
+        "guarded": 30,
         "bounded": 20,
+        "overridden": 20,
     }
+
+
+def test_how_far_from_usual_it_is_is_told_and_since_when() -> None:
+    (found, at), (calm, _) = far_from_usual(), far_from_usual(cycles=0)
+    case = Case(spec(dimension("cpu"), dimension("queue")), even(4, 0.7, 0.7))
+    decision, before = (
+        status_of(scaler_of(case.spec), (), each, (), Moment(at, WALL), Lesson()).last_decision
+        for each in (found, calm)
+    )
+    assert decision is not None
+    assert decision.anomaly is not None
+    assert (decision.anomaly.score, decision.anomaly.threshold, decision.anomaly.dimension) == ("0.8", "0.3", "cpu")
+    assert decision.anomaly.since == rfc3339(WALL - 39 * 15.0)
+    assert before is not None
+    assert before.anomaly == AnomalyStatus(score="0", threshold="0.3")
+    assert before.replicas.guarded == before.replicas.rate_limited
+
+
+def test_a_status_from_before_there_were_guards_is_read() -> None:
+    written = whole(CASES["limited"]).manifest()
+    del written["lastDecision"]["replicas"]["guarded"]
+    read = Status.parse(written).last_decision
+    assert read is not None
+    assert (read.replicas.guarded, read.replicas.bounded) == (None, 20)
 
 
 def test_amounts_are_shown_in_the_unit_of_the_target() -> None:
@@ -501,3 +527,37 @@ def test_a_magnitude_that_somebody_else_wrote_as_nonsense_is_written_over() -> N
     assert before.outdated_by(
         headline_of(told, of_record(record(case), "Deployment/web", "app=web", None, NOW), record(case), NOW, None)
     )
+
+
+# Overrides
+
+
+def test_a_pin_is_told_as_one_and_is_one_after_a_restart() -> None:
+    events = [ScaleEvent(900.0, 4, 6, "up"), ScaleEvent(950.0, 6, 12, "pinned to 12", pinned=True)]
+    status = Status.parse(whole(CASES["limited"], *events).manifest())
+    assert [each.reason for each in status.scale_events] == [None, "PausedReplicas"]
+    assert [each.pinned for each in events_of(status, NOW)] == [False, True]
+
+
+def dry_run(wanted: int) -> Record:
+    """A dry run at 10 replicas."""
+    found = record(wanting(wanted, 10))
+    dry = Override((Reason.DRY_RUN,), ("a dry run",))
+    return replace(found, desired=10, override=dry, rule=Reason.DRY_RUN, magnitude=1.0)
+
+
+def test_what_a_dry_run_would_do_is_written_after_a_while_and_not_in_every_cycle() -> None:
+    first = headline(dry_run(12))
+    assert not first.outdated_by(headline(dry_run(13), Moment(1015.0, WALL)))
+    assert first.outdated_by(headline(dry_run(13), Moment(1060.0, WALL)))
+    assert not first.outdated_by(headline(dry_run(12), Moment(1060.0, WALL)))
+
+
+def test_a_dry_run_that_the_status_tells_already_is_not_written_again_by_an_operator_that_starts_anew() -> None:
+    found, of = dry_run(12), scaler_of(wanting(12, 10).spec)
+    conditions = of_record(found, "Deployment/web", "app=web", None, NOW)
+    status = status_of(of, written(conditions, {}, 1, WALL), found, (), NOW, Lesson())
+    told = replace(of, status=Status.parse(status.manifest()))
+    before = headline_in(told, None, NOW)
+    assert before is not None
+    assert not before.outdated_by(headline_of(told, conditions, found, NOW, None))

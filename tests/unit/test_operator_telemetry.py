@@ -11,14 +11,14 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api import ConditionType, Reason
-from controller.engine import Record, Stage
+from controller.engine import Override, Record, Stage
 from controller.engine.hold import OTHERWISE
 from controller.operator.clock import Moment
 from controller.operator.conditions import Condition, of_problem, of_record
 from controller.operator.scalers import Key, Problem
 from controller.operator.telemetry import Sighting, Telemetry
 from tests.engine_support import NOW, Case, Pod, dimension, even, record, spec, wanting
-from tests.learned_support import Run, web
+from tests.learned_support import Run, far_from_usual, web
 from tests.operator_support import WALL
 
 WEB, API = ("shop", "web"), ("shop", "api")
@@ -70,8 +70,9 @@ def test_every_stage_has_its_replicas() -> None:
     assert found == {
         "current": 4.0,
         "proposed": 30.0,
-        **{str(stage): 30.0 for stage in Stage if stage is not Stage.BOUNDED},
+        **{str(stage): 30.0 for stage in Stage},
         "bounded": 20.0,
+        "overridden": 20.0,
         "desired": 20.0,
     }
 
@@ -89,6 +90,8 @@ def test_conditions_are_one_zero_and_minus_one() -> None:
         "DesiredWithinRange ScalingLimited": 0.0,
         "PodsHelp ScalingIneffective": 0.0,
         "TargetsReachable TargetUnreachable": 0.0,
+        "NotBlocked ScalingBlocked": 0.0,
+        "AsUsual AnomalyDetected": 0.0,
     }
     assert of(found, API) == {
         "InvalidSpec Ready": 0.0,
@@ -144,6 +147,21 @@ def test_what_is_not_known_of_the_demand_has_no_series() -> None:
     for name in ("demand", "demand_ahead", "load_per_pod_target", "hold_seconds", "floor_confidence"):
         assert f"compositescaler_{name}" not in found
     assert of(found["compositescaler_ineffective"]) == {"load": 0.0}
+
+
+def test_an_anomaly_is_told_with_its_parts() -> None:
+    found = scraped({WEB: sighting(far_from_usual()[0])})
+    assert of(found["compositescaler_anomaly_score"]) == {"": pytest.approx(0.8, rel=2e-3)}
+    assert of(found["compositescaler_anomaly_part"]) == pytest.approx({"cpu": 0.6, "queue": 0.2}, rel=2e-3)
+    assert of(found["compositescaler_anomaly_threshold"]) == {"": 0.3}
+    assert of(found["compositescaler_anomaly_detected"]) == {"": 1.0}
+
+
+def test_what_is_usual_has_no_series_until_it_is_known() -> None:
+    found = scraped({WEB: sighting(UP)})
+    for name in ("score", "part", "threshold"):
+        assert f"compositescaler_anomaly_{name}" not in found
+    assert of(found["compositescaler_anomaly_detected"]) == {"": 0.0}
 
 
 def test_a_dimension_that_pods_do_not_lower_is_one_also_in_proportion() -> None:
@@ -205,6 +223,7 @@ def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
     telemetry.writes.labels(what="scale", result="ok").inc()
     telemetry.scale_events.labels(direction="up").inc()
     telemetry.scalers.set(5)
+    telemetry.stopped.set(1)
     telemetry.cycle_seconds.observe(0.2)
     telemetry.step_seconds.labels(step="fetch").observe(0.1)
     text = generate_latest(telemetry.registry).decode()
@@ -216,6 +235,7 @@ def test_the_operators_own_metrics_have_these_names_and_labels() -> None:
         'compositescaler_writes_total{result="ok",what="scale"} 1.0',
         'compositescaler_scale_events_total{direction="up"} 1.0',
         "compositescaler_scalers 5.0",
+        "compositescaler_stopped 1.0",
         "compositescaler_cycle_duration_seconds_count 1.0",
         'compositescaler_cycle_step_duration_seconds_count{step="fetch"} 1.0',
     ):
@@ -226,3 +246,18 @@ def test_two_operators_of_one_process_do_not_share_a_registry() -> None:
     one, other = Telemetry(dict, dict, int), Telemetry(dict, dict, int)
     one.overruns.inc()
     assert "compositescaler_cycle_overruns_total 0.0" in generate_latest(other.registry).decode()
+
+
+def test_everything_that_holds_a_scaler_has_a_series_and_a_pause_its_end() -> None:
+    paused = Override((Reason.DRY_RUN, Reason.PAUSED), ("a dry run", "paused"), until=WALL + 60)
+    dry = Override((Reason.DRY_RUN,), ("a dry run",))
+    table = {
+        WEB: sighting(dataclasses.replace(UP, override=paused)),
+        API: sighting(dataclasses.replace(UP, override=dry)),
+    }
+    found = scraped(table)
+    assert of(found["compositescaler_paused"]) == {"DryRun": 1.0, "Paused": 1.0}
+    assert of(found["compositescaler_paused"], API) == {"DryRun": 1.0}
+    assert of(found["compositescaler_paused_until_timestamp_seconds"]) == {"": WALL + 60}
+    assert of(found["compositescaler_paused_until_timestamp_seconds"], API) == {}
+    assert "compositescaler_paused" not in scraped({WEB: sighting(UP)})

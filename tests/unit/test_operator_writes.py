@@ -207,7 +207,7 @@ async def test_nothing_is_written_for_a_scaler_that_was_edited_or_deleted_meanwh
     rescale = desk.rescale(UP)
     desk.edited = True
     failures = await desk.write(rescale)
-    assert "edited or deleted" in failures[desk.key]
+    assert "edited, paused or deleted" in failures[desk.key]
     assert desk.replicas() == 4
     assert desk.told == []
 
@@ -225,3 +225,16 @@ async def test_a_write_whose_answer_was_lost_is_booked_when_the_target_turns_out
     assert desk.memory.events.get(desk.key) is None
     desk.memory.found(desk.key, desk.replicas(), 60.0)
     assert [each.change for each in desk.memory.events[desk.key]] == [3]
+
+
+@pytest.mark.parametrize(("rule", "pinned"), [(Reason.PAUSED_REPLICAS, True), (Reason.RESUMED, True), (None, False)])
+async def test_a_number_that_a_pin_says_is_remembered_and_told_as_one(
+    desk: Desk, rule: Reason | None, pinned: bool
+) -> None:
+    desk.name = f"pin-{str(rule).lower()}"
+    desk.key = ("default", desk.name)
+    desk.api.deploy(desk.name, 4)
+    rescale = desk.rescale(UP, rule=rule or record(UP).rule)
+    await desk.write(rescale)
+    assert [each.pinned for each in desk.memory.events[desk.key]] == [pinned]
+    assert rescale.why == (rescale.record.sentence if pinned else rescale.record.cause)

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from controller.api import (
     Amount,
+    AnomalyAction,
+    AnomalySeason,
     CompositeScaler,
     Demand,
     Direction,
@@ -85,6 +87,8 @@ def test_the_smallest_scaler_has_the_documented_defaults() -> None:
     assert spec.magnitude.response is Response.CAPACITY
     assert spec.demand is None
     assert (spec.efficacy.authority, spec.efficacy.action) == (1.5, EfficacyAction.HOLD)
+    assert (spec.anomaly.window_seconds, spec.anomaly.percentile) == (3600.0, 99.9)
+    assert (spec.anomaly.season, spec.anomaly.action) == (AnomalySeason.NONE, AnomalyAction.OBSERVE)
 
 
 def test_the_smallest_dimension_has_the_documented_defaults() -> None:
@@ -210,7 +214,7 @@ def test_a_number_where_text_belongs_is_answered_with_the_text_to_write() -> Non
     )
 
 
-@pytest.mark.parametrize("later", ["response", "fallback", "canary", "anomaly", "shadow", "dryRun"])
+@pytest.mark.parametrize("later", ["response", "fallback", "canary", "shadow"])
 def test_a_field_of_a_later_version_is_not_accepted_and_ignored(later: str) -> None:
     assert sentence(**{later: {}}) == f"spec.{later}: unknown field, remove it or correct its name"
 
