@@ -35,9 +35,9 @@ Counts = NDArray[np.int32]
 
 #: Of the sixty blocks of a threshold at least so many have a score.
 ENOUGH: Final = 54
-#: No score below this is unusual: every bend of smooth traffic is above the scores of the hour before. Of ten settings, tried on 1.5 days of
-#: each of five recorded services (and on no others): 21 anomalies were seen with 0.1 and three ranges alone, 3 with these; one that slowed
-#: down for an hour was found in all five.
+#: No score below this is unusual: every bend of smooth traffic is above the scores of the hour before. Of ten settings, tried on 1.5 days
+#: of each of five recorded services (and on no others): 21 anomalies were seen with 0.1 and three ranges alone, 3 with these; one that
+#: slowed down for an hour was found in all five.
 LEAST: Final = 0.3
 #: For how long a breach lasts to be an anomaly, in ranges of the rates and in seconds, and how many scores are above the threshold in it.
 RANGES, SECONDS, SCORES = 3.0, 300.0, 3
