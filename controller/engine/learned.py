@@ -2,7 +2,7 @@
 
 Shapes as in `batch`: S scalers, D dimensions; K slots of the last minutes, B blocks of the hold, U blocks of the anomaly's window, H hours
 of a week. Times are seconds of the engine's `now`, never known is NaN or `-inf`. Nothing here decides; every array is explained by the
-module that writes it. A scaler of three dimensions takes less than 2.5 KB, and 1 KB more where one of the batch looks at the hours.
+module that writes it. A scaler of three dimensions takes less than 2 KB, and 1 KB more where one of the batch looks at the hours.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["BLOCKS", "RINGS", "SHARED", "SIXTIETHS", "SLOTS", "WEEK", "Halves", 
 Halves = NDArray[np.float16]
 Singles = NDArray[np.float32]
 
-#: Evaluations that the rings of the demand hold: 12 minutes of 15 s, the longest start-up that is looked ahead for.
-SLOTS: Final = 48
+#: Evaluations that the rings of the demand hold: 11 minutes of 15 s, the longest start-up that is looked ahead for.
+SLOTS: Final = 44
 #: Blocks of the hold's ring, see `hold`.
-BLOCKS: Final = 44
+BLOCKS: Final = 34
 #: Blocks of the anomaly's window, and hours that are remembered of each dimension, see `usual`.
 SIXTIETHS, WEEK = 60, 168
 #: What all scalers share.
