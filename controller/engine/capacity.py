@@ -111,13 +111,13 @@ def believe(load: Floats, learned: Learned, elapsed: Floats) -> Believed:
 
 
 def learn_linear(
-    scalers: Scalers, believed: Believed, y: Floats, learned: Learned, elapsed: Floats
+    scalers: Scalers, believed: Believed, y: Floats, before: Floats, learned: Learned, elapsed: Floats
 ) -> tuple[Floats, Floats]:
-    """The sums (S, D) of the regression after this cycle; nothing changes where the load or y (S, D) say too little."""
+    """The sums (S, D) of the regression after this cycle, `before` (S, D) being what it gave so far; nothing changes where the load or
+    y (S, D) say too little."""
     width = y.shape[1]
     u = across(believed.load, width)
     known = learned.products > 0
-    before = np.where(known, learned.squares / learned.products, np.inf)
     # A dimension that should be half full and is nearly empty contradicts what is known of it, however little it shows.
     contradicts = u >= before / 2
     enough = (y > LITTLE) & across(believed.enough, width)
@@ -138,9 +138,8 @@ def learn_linear(
     return squares, products
 
 
-def unexplained(scalers: Scalers, load: Floats, y: Floats, learned: Learned) -> Flags:
-    """Where (S, D) CPU is nearly full and the load per pod (S,) accounts for less than half of that."""
-    known = linear(learned.squares, learned.products)
+def unexplained(scalers: Scalers, load: Floats, y: Floats, known: Floats) -> Flags:
+    """Where (S, D) CPU is nearly full and the load per pod (S,) accounts for less than half of that by the capacities `known` (S, D)."""
     full = scalers.fixed.linear & ~scalers.proves & ~scalers.memory & (y >= FULL) & (known < np.inf)
     return full & (2 * across(load, y.shape[1]) < y * known)
 

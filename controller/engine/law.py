@@ -120,7 +120,8 @@ def respond(
     f = capacity.flat(scalers, floor)
 
     believed = capacity.believe(asked.load, learned, elapsed)
-    squares, products = capacity.learn_linear(scalers, believed, y, learned, elapsed)
+    before = capacity.linear(learned.squares, learned.products)
+    squares, products = capacity.learn_linear(scalers, believed, y, before, learned, elapsed)
     target = scalers.target_magnitude
     hotness = _hotness(scalers, magnitude, y, learned, elapsed)
     # What has no data now is remembered, unless the user wants it left out of the norm.
@@ -146,7 +147,7 @@ def respond(
     # Nor has it where the pods take twice the load that it holds for the target, and none of their dimensions is full.
     contradicted = (asked.load > 2 * wanted) & ~any_column(y >= 1)
     # Nor where CPU is full with half the load that fills it: a demand that fell alone is one that is not all seen.
-    contradicted |= any_column(capacity.unexplained(scalers, asked.load, y, learned))
+    contradicted |= any_column(capacity.unexplained(scalers, asked.load, y, before))
     known_demand = np.isfinite(asked.newest) & np.isfinite(asked.mean)
     measured = known_demand & ~unheard_of & ~contradicted
     ready = scalers.by_capacity & np.isfinite(wanted) & (wanted > 0) & (taught >= FIRST_WINDOWS)
