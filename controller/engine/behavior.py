@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api import Direction, Reason, SelectPolicy
-from controller.engine.batch import SELECTIONS, Floats, History, Ints, Rules
+from controller.engine.batch import SELECTIONS, Floats, Ints, Rules
 from controller.engine.grouping import any_of
 from controller.engine.reasons import NONE, Codes, code, none
+from controller.engine.samples import History
 
 __all__ = [
     "Limited",

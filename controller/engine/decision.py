@@ -18,7 +18,7 @@ import numpy as np
 from controller.api import Reason
 from controller.engine import anomaly, behavior, floors, law
 from controller.engine.anomaly import Anomaly
-from controller.engine.batch import Flags, History, Ints, Samples, Scalers
+from controller.engine.batch import Flags, Ints, Scalers
 from controller.engine.grouping import any_column, any_of
 from controller.engine.law import Law
 from controller.engine.learned import Learned
@@ -27,6 +27,7 @@ from controller.engine.overrides import Overrides, kept_in_mind, override, unmov
 from controller.engine.proportional import ceil, propose
 from controller.engine.quality import Quality, judge
 from controller.engine.reasons import NONE, Codes, code, first_of, none
+from controller.engine.samples import History, Samples
 
 __all__ = ["Decisions", "Stage", "evaluate"]
 

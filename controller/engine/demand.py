@@ -21,9 +21,10 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.engine.batch import Flags, Floats, Ints, LoadKind, Samples
+from controller.engine.batch import Flags, Floats, Ints
 from controller.engine.grouping import all_of, any_of, count_by_scaler, sum_by_scaler
 from controller.engine.learned import SLOTS, Learned, Singles
+from controller.engine.samples import LoadKind, Samples
 
 __all__ = ["GAIN_LIMIT", "NO_KIND", "Demand", "Forecast", "Moments", "forecast", "forgets", "observe"]
 

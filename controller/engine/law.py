@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from controller.api import Aggregation
 from controller.engine import capacity, demand, efficacy, floors, hold
-from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, Samples, Scalers
+from controller.engine.batch import AGGREGATIONS, Flags, Floats, Ints, Scalers
 from controller.engine.grouping import all_of, any_column, any_of, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
 from controller.engine.learned import Learned
 from controller.engine.magnitude import Magnitude, norm
 from controller.engine.proportional import MOST_REPLICAS, Proposal, ceil
 from controller.engine.quality import Quality
+from controller.engine.samples import Samples
 
 __all__ = ["Law", "floors_in_use", "respond"]
 

@@ -16,13 +16,14 @@ from typing import Final
 
 import numpy as np
 
-from controller.engine.batch import History, LoadKind, Samples, Scalers
+from controller.engine.batch import Scalers
 from controller.engine.decision import Decisions, evaluate
 from controller.engine.demand import GAIN_LIMIT, PRIOR
 from controller.engine.efficacy import Phase
 from controller.engine.floors import HIGHEST_OF_TIME, MINUTES, SPREAD
 from controller.engine.law import FIRST_WINDOWS
 from controller.engine.learned import Learned
+from controller.engine.samples import History, LoadKind, Samples
 
 __all__ = ["Dropped", "Floor", "Lesson", "lesson_of", "replay", "restore"]
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.api import Aggregation
-from controller.engine.batch import AGGREGATIONS, LARGEST, Flags, Floats, Ints, Samples, Scalers
+from controller.engine.batch import AGGREGATIONS, LARGEST, Flags, Floats, Ints, Scalers
 from controller.engine.grouping import Rows, all_of, count_by_scaler, sum_by_scaler, sum_rows_by_scaler
 from controller.engine.quality import Quality
+from controller.engine.samples import Samples
 
 __all__ = ["Magnitude", "aggregate", "measure", "norm", "normalize"]
 

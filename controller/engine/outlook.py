@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.engine.batch import LoadKind
 from controller.engine.capacity import FLAT
 from controller.engine.decision import Decisions
+from controller.engine.samples import LoadKind
 from controller.engine.sentences import Tried
 
 __all__ = ["Outlook", "Trial", "outlook_of"]

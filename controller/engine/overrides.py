@@ -14,12 +14,13 @@ from typing import Self
 import numpy as np
 
 from controller.api import Reason
-from controller.engine.batch import Flags, Floats, History, Ints
+from controller.engine.batch import Flags, Floats, Ints
 from controller.engine.behavior import Limited
 from controller.engine.efficacy import EXCURSION
 from controller.engine.grouping import any_of
 from controller.engine.learned import Learned
 from controller.engine.reasons import NONE, Codes, none
+from controller.engine.samples import History
 
 __all__ = ["Override", "Overrides", "kept_in_mind", "override", "unmoved"]
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
+from controller.engine.batch import Flags, Floats, Ints, Scalers
 from controller.engine.grouping import all_of, any_of, count_by_scaler
 from controller.engine.magnitude import Magnitude, aggregate
 from controller.engine.quality import Quality
+from controller.engine.samples import Samples
 
 __all__ = ["MOST_REPLICAS", "Proposal", "Reading", "beyond", "ceil", "in_doubt", "propose", "weigh"]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.api import Reason
-from controller.engine.batch import Flags, Floats, Ints, Samples, Scalers
+from controller.engine.batch import Flags, Floats, Ints, Scalers
 from controller.engine.grouping import any_of, count_by_scaler
 from controller.engine.reasons import NONE, Codes, code, first_of
+from controller.engine.samples import Samples
 
 __all__ = ["Quality", "judge"]
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from controller.api import Direction, Reason
 from controller.engine import sentences
 from controller.engine.alarm import Alarm, alarm_of
-from controller.engine.batch import LoadKind, Scalers
+from controller.engine.batch import Scalers
 from controller.engine.decision import Decisions, Stage
 from controller.engine.law import FIRST_WINDOWS
 from controller.engine.outlook import Outlook, outlook_of
 from controller.engine.overrides import Override
 from controller.engine.reasons import NONE, reason
+from controller.engine.samples import LoadKind
 
 __all__ = ["DimensionRecord", "Record", "record_of"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.api import Amount, Dimension, Direction, Reason, Unit, format_amount, format_number
-from controller.engine.batch import LoadKind
+from controller.engine.samples import LoadKind
 
 __all__ = [
     "REGRETTED",
