@@ -203,11 +203,12 @@ def test_a_demand_that_falls_while_the_pods_stay_full_takes_hardly_any_of_them_a
         assert seen.magnitude.total[0] < 1.5
 
 
+@pytest.mark.parametrize("low", [0.1, 0.6])
 @pytest.mark.parametrize("silent", [15, 300, 1200])
-def test_low_readings_after_a_silence_are_held_as_any_others_are(silent: float) -> None:
+def test_low_readings_after_a_silence_are_held_as_any_others_are(silent: float, low: float) -> None:
     world = behind_a_gateway()
     steady = world.replicas
-    for share, seconds in ((math.nan, silent), (0.1, 30), (1.0, 90)):
+    for share, seconds in ((math.nan, silent), (low, 30), (1.0, 90)):
         world.sees = only(share)
         for seen in world.cycles(seconds):
             assert seen.desired[0] >= steady
